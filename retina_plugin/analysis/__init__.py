@@ -1,0 +1,1 @@
+"""Reads data, models and results, and tells what they say; changes none of them."""

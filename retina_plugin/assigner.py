@@ -1,0 +1,117 @@
+"""The paper's assignment behind MMDetection's interface of assigners."""
+
+import torch
+from mmdet.models.task_modules import AssignResult, BaseAssigner
+from mmdet.structures.bbox import get_box_tensor
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from .errors import UserError
+from .matching import IGNORED, MatchRule, match_image
+from .registry import TASK_UTILS
+
+
+@TASK_UTILS.register_module()
+class AnchorAssigner(BaseAssigner):
+    """The paper's assigner behind MMDetection's interface.
+
+    Takes every key of MMDetection's MaxIoUAssigner. `ignore_iof_thr` (crowd and
+    ignore regions) is off by default, as in MMDetection's and Detectron2's
+    RetinaNet: crowd regions then train as background; 0.5 leaves anchors that
+    lie in them out.
+
+    Raises:
+        UserError: for a value that cannot be honoured.
+    """
+
+    def __init__(
+        self,
+        pos_iou_thr: float = 0.5,
+        neg_iou_thr: float | tuple[float, float] = 0.4,
+        min_pos_iou: float = 0.0,
+        gt_max_assign_all: bool = True,
+        ignore_iof_thr: float = -1.0,
+        ignore_wrt_candidates: bool = True,
+        match_low_quality: bool = True,
+        gpu_assign_thr: float = -1,
+        iou_calculator: dict | None = None,
+        perm_repeat_gt_cfg: dict | None = None,
+    ) -> None:
+        _refuse_other_overlaps(iou_calculator, perm_repeat_gt_cfg)
+        if isinstance(neg_iou_thr, list):
+            neg_iou_thr = tuple(neg_iou_thr)
+        _check_thresholds(pos_iou_thr, neg_iou_thr)
+        self.gpu_assign_thr = gpu_assign_thr
+        self.rule = MatchRule(
+            pos_iou_thr=pos_iou_thr,
+            neg_iou_thr=neg_iou_thr,
+            match_low_quality=match_low_quality,
+            min_pos_iou=min_pos_iou,
+            gt_max_assign_all=gt_max_assign_all,
+            ignore_iof_thr=ignore_iof_thr,
+            ignore_wrt_candidates=ignore_wrt_candidates,
+        )
+
+    def assign(
+        self,
+        pred_instances: InstanceData,
+        gt_instances: InstanceData,
+        gt_instances_ignore: InstanceData | None = None,
+        **kwargs: object,
+    ) -> AssignResult:
+        """One image in MMDetection's codes: -1 ignored, 0 background, box index + 1.
+
+        Args:
+            pred_instances: `priors` (R, 4).
+            gt_instances: `bboxes` (G, 4) and `labels` (G,).
+            gt_instances_ignore: `bboxes` of crowd or ignore regions.
+            kwargs: not used; other assigners of MMDetection are given more.
+        """
+        anchors = get_box_tensor(pred_instances.priors)
+        boxes = get_box_tensor(gt_instances.bboxes)
+        regions = None
+        if gt_instances_ignore is not None:
+            regions = get_box_tensor(gt_instances_ignore.bboxes)
+        codes, best = self.match(anchors, boxes, regions)
+        gt_labels = gt_instances.labels
+        padded = torch.cat([gt_labels, gt_labels.new_full((1,), -1)])
+        labels = padded[torch.where(codes >= 0, codes, len(gt_labels))]
+        gt_inds = torch.where(codes == IGNORED, -1, codes + 1)
+        return AssignResult(len(boxes), gt_inds, best, labels=labels)
+
+    def match(
+        self,
+        anchors: Tensor,
+        boxes: Tensor,
+        regions: Tensor | None = None,
+        valid: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """`match_image` with this rule, on the CPU above `gpu_assign_thr` boxes."""
+        device = anchors.device
+        if 0 < self.gpu_assign_thr < len(boxes):
+            anchors, boxes = anchors.cpu(), boxes.cpu()
+            valid = None if valid is None else valid.cpu()
+        codes, best = match_image(anchors, boxes, self.rule, regions, valid)
+        return codes.to(device), best.to(device)
+
+
+def _check_thresholds(pos_iou_thr: float, neg_iou_thr: float | tuple[float, float]) -> None:
+    upper = neg_iou_thr[1] if isinstance(neg_iou_thr, tuple) else neg_iou_thr
+    if not 0 < upper <= pos_iou_thr <= 1:
+        raise UserError(
+            "AnchorAssigner expects 0 < neg_iou_thr <= pos_iou_thr <= 1, but got "
+            f"neg_iou_thr={neg_iou_thr} and pos_iou_thr={pos_iou_thr}."
+        )
+
+
+def _refuse_other_overlaps(iou_calculator: dict | None, perm_repeat_gt_cfg: dict | None) -> None:
+    if iou_calculator is not None and iou_calculator.get("type") != "BboxOverlaps2D":
+        raise UserError(
+            "AnchorAssigner computes IoU itself (iou_calculator BboxOverlaps2D), but got "
+            f"{iou_calculator}; choose mmdet's MaxIoUAssigner for another overlap."
+        )
+    if perm_repeat_gt_cfg is not None:
+        raise UserError(
+            "AnchorAssigner does not shift repeated boxes, but got "
+            f"perm_repeat_gt_cfg={perm_repeat_gt_cfg}; choose mmdet's MaxIoUAssigner for that."
+        )

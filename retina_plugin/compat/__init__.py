@@ -1,0 +1,22 @@
+"""What today's PyTorch, setuptools and mmcv-lite need, so that MMDetection runs on them."""
+
+from functools import cache
+
+from .requirements import check_requirements
+
+
+@cache
+def apply() -> None:
+    """Check what is installed, serve the operators that mmcv lacks, make checkpoint loading safe.
+
+    To be called before anything of MMDetection is imported; a second call does nothing.
+
+    Raises:
+        ImportError: A package is missing; one sentence says what to install.
+    """
+    check_requirements()
+    # Imported here, because these import the packages that were just found to be there.
+    from . import checkpoints, mmcv_ext
+
+    mmcv_ext.install()
+    checkpoints.register()

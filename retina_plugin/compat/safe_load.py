@@ -1,0 +1,117 @@
+"""Reading a checkpoint without executing anything that it contains.
+
+A checkpoint is a pickle, which may name any function to call. PyTorch's `weights_only` refuses
+that, but with it the history buffers and numpy arrays in MMEngine's own checkpoints. Exactly those
+are allowed here, through stand-ins that serve a checkpoint and nothing else.
+"""
+
+import contextlib
+import pickle
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
+from torch.serialization import add_safe_globals, clear_safe_globals, get_safe_globals
+
+from ..errors import UserError
+
+STATISTICS = ("min", "max", "current", "mean")
+# Booleans, numbers and text. An array of Python objects can crash the interpreter.
+DTYPE_KINDS = "biufcSU"
+NUMPY_MODULES = ("numpy._core.multiarray", "numpy.core.multiarray")  # numpy 2, numpy 1
+
+Global = Callable | tuple[Callable, str]
+
+
+def read_checkpoint(path: Path, map_location: Any = None) -> Any:
+    """What `torch.load` returns for `path`, for tensors, plain values and MMEngine's history.
+
+    `map_location` is that of `torch.load`.
+
+    Raises:
+        UserError: The file is missing or damaged, or names anything else.
+    """
+    if not path.is_file():
+        raise UserError(f"The checkpoint {path} does not exist: correct its path in the config.")
+    try:
+        with _only(allowed_globals()):
+            return torch.load(path, map_location=map_location, weights_only=True)
+    # A damaged file raises anything from KeyError to RuntimeError.
+    except Exception as error:
+        raise UserError(_explain(path, error)) from error
+
+
+def allowed_globals() -> list[Global]:
+    """Names that a checkpoint may contain besides those that `weights_only` allows."""
+    reconstruct: Any = np.empty(0).__reduce__()[0]
+    scalar: Any = np.float64().__reduce__()[0]
+    names: list[Global] = [HistoryBuffer, np.ndarray]
+    names += {type(np.dtype(code)) for code in np.typecodes["All"] if _is_plain(np.dtype(code))}
+    names += [(plain_dtype, "numpy.dtype"), (history_statistic, "builtins.getattr")]
+    names += [(reconstruct, f"{module}._reconstruct") for module in NUMPY_MODULES]
+    return names + [(scalar, f"{module}.scalar") for module in NUMPY_MODULES]
+
+
+def history_statistic(owner: object, name: str) -> Callable:
+    """What a checkpoint gets in place of `getattr`, by which a HistoryBuffer names its methods.
+
+    Raises:
+        UnpicklingError: Anything but the four statistics of HistoryBuffer is asked for.
+    """
+    if owner is HistoryBuffer and name in STATISTICS:
+        return getattr(HistoryBuffer, name)
+    raise pickle.UnpicklingError("GLOBAL builtins.getattr")
+
+
+def plain_dtype(code: str, *flags: bool) -> np.dtype:
+    """What a checkpoint gets in place of `numpy.dtype`: types of numbers and text.
+
+    Raises:
+        UnpicklingError: Another type, such as that of Python objects, is asked for.
+    """
+    dtype = np.dtype(code)
+    if _is_plain(dtype):
+        return dtype
+    raise pickle.UnpicklingError(f"GLOBAL numpy.dtype({dtype.str!r})")
+
+
+def _is_plain(dtype: np.dtype) -> bool:
+    return dtype.kind in DTYPE_KINDS
+
+
+@contextlib.contextmanager
+def _only(names: list[Global]) -> Iterator[None]:
+    """Allow `names` and nothing that other code has allowed; undo what files do to HistoryBuffer.
+
+    A HistoryBuffer writes the statistics that its file names into a table that all buffers share.
+    """
+    others, table = get_safe_globals(), dict(HistoryBuffer._statistics_methods)
+    clear_safe_globals()
+    add_safe_globals(names)
+    try:
+        yield
+    finally:
+        clear_safe_globals()
+        add_safe_globals(others)
+        HistoryBuffer._statistics_methods.clear()
+        HistoryBuffer._statistics_methods.update(table)
+
+
+def _explain(path: Path, error: Exception) -> str:
+    text = str(error)
+    refused = re.search(r"GLOBAL:? (?:GLOBAL )?([\w.()<>'|]+)", text)
+    if refused:
+        return (
+            f"The checkpoint {path} was not loaded, because it asks for {refused[1]}, and only "
+            "tensors, plain values and MMEngine's history are read from a checkpoint: "
+            "save its state_dict alone, where it was made, and load that."
+        )
+    reason = text.split("WeightsUnpickler error:")[-1].strip().split("\n")[0].split(". ")[0]
+    return (
+        f"The file {path} cannot be read as a checkpoint ({type(error).__name__} {reason}): "
+        "it is damaged or something else, so copy or download it again."
+    )

@@ -1,0 +1,102 @@
+"""From the head's outputs of one image to its detections (section 4.1, inference)."""
+
+import logging
+from dataclasses import dataclass
+
+import torch
+from mmcv.ops import batched_nms
+from mmdet.structures.bbox import scale_boxes
+from mmengine.logging import print_log
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from .boxes import box_sizes
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Anchors of one image, or of one level of it, that may become detections."""
+
+    scores: Tensor  # (M,)
+    labels: Tensor  # (M,)
+    anchors: Tensor  # (M, 4)
+    deltas: Tensor  # (M, 4)
+
+
+def select(
+    scores: Tensor, deltas: Tensor, anchors: Tensor, score_thr: float, nms_pre: int
+) -> Candidates:
+    """The `nms_pre` best (anchor, class) pairs of a level with a score above `score_thr`.
+
+    A score that is not a number is selected, so that it is counted later and not
+    lost here.
+
+    Args:
+        scores: (R, K).
+        deltas: (R, 4), or (R, K, 4) where boxes depend on the class.
+        anchors: (R, 4).
+        score_thr: pairs at or below it are dropped.
+        nms_pre: at most so many pairs; not positive for all.
+    """
+    anchor, label = (~(scores <= score_thr)).nonzero(as_tuple=True)
+    scores = scores[anchor, label]
+    count = min(nms_pre, len(scores)) if nms_pre > 0 else len(scores)
+    # A stable sort, as in MMDetection: top-k orders equal scores by chance.
+    scores, best = scores.sort(descending=True, stable=True)
+    scores, best = scores[:count], best[:count]
+    anchor, label = anchor[best], label[best]
+    chosen = deltas[anchor, label] if deltas.dim() == 3 else deltas[anchor]
+    return Candidates(scores, label, anchors[anchor], chosen)
+
+
+def concatenate(levels: list[Candidates]) -> Candidates:
+    """Candidates of all levels as one."""
+    return Candidates(
+        scores=torch.cat([level.scores for level in levels]),
+        labels=torch.cat([level.labels for level in levels]),
+        anchors=torch.cat([level.anchors for level in levels]),
+        deltas=torch.cat([level.deltas for level in levels]),
+    )
+
+
+def detections(
+    boxes: Tensor, candidates: Candidates, meta: dict, cfg: dict, rescale: bool, with_nms: bool
+) -> InstanceData:
+    """Drop what is no box, then NMS: `bboxes` (M, 4), `scores` (M,), `labels` (M,).
+
+    Args:
+        boxes: (M, 4) decoded candidates, clipped to the image, pixels, xyxy.
+        candidates: their scores and labels.
+        meta: of the image; `scale_factor` is read if `rescale`.
+        cfg: `min_bbox_size`, `nms`, `max_per_img`.
+        rescale: whether boxes are given in the pixels of the original image.
+        with_nms: False returns all boxes (test-time augmentation merges later).
+    """
+    if rescale:
+        boxes = scale_boxes(boxes, [1 / factor for factor in meta["scale_factor"]])
+    results = InstanceData(bboxes=boxes, scores=candidates.scores, labels=candidates.labels)
+    results = _finite(results, meta)
+    smallest = cfg.get("min_bbox_size", 0)
+    if smallest >= 0:
+        results = results[(box_sizes(results.bboxes) > smallest).all(-1)]
+    if not with_nms or len(results.scores) == 0:
+        return results
+    kept, keep = batched_nms(results.bboxes, results.scores, results.labels, cfg["nms"])
+    results = results[keep]
+    results.scores = kept[:, -1]  # soft NMS changes them
+    return results[: cfg["max_per_img"]]
+
+
+def _finite(results: InstanceData, meta: dict) -> InstanceData:
+    """Results without those that are not finite: one of them would switch NMS off for all."""
+    finite = results.bboxes.isfinite().all(-1) & results.scores.isfinite()
+    dropped = int((~finite).sum())
+    if dropped == 0:
+        return results
+    print_log(
+        f"{dropped} of {len(finite)} candidates of image {meta.get('img_path', 'without a path')} "
+        "are not finite and were dropped; the weights or the image hold NaN or infinity.",
+        logger="current",
+        level=logging.WARNING,
+    )
+    return results[finite]

@@ -1,0 +1,63 @@
+"""Where errors become one sentence and an exit code."""
+
+import re
+import sys
+import traceback
+from collections.abc import Callable
+
+import torch
+
+from ..errors import UserError
+
+# "class `X` in path/x.py: " is what MMEngine's registry puts before a constructor's message.
+_REGISTRY_PREFIX = re.compile(r"^(class `\w+` in \S+: )+")
+# A data loader's worker sends its error as the text of a traceback.
+_WORKER_TEXT = re.compile(rf"{UserError.__module__}\.{UserError.__name__}: (.*)")
+
+
+def _user_sentence(error: BaseException) -> str:
+    from_worker = _WORKER_TEXT.findall(str(error))
+    return from_worker[-1] if from_worker else _REGISTRY_PREFIX.sub("", str(error))
+
+
+def _file_sentence(error: OSError) -> str:
+    return f"{error.strerror}: {error.filename}" if error.filename else str(error)
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error.args[0]) if error.args else ""
+    return _REGISTRY_PREFIX.sub("", text).strip().partition("\n")[0]
+
+
+def in_one_sentence(error: BaseException) -> str | None:
+    """What to tell the user, None for an error that only a developer can read."""
+    if isinstance(error, UserError):
+        return _user_sentence(error)
+    if isinstance(error, OSError):
+        return _file_sentence(error)
+    if isinstance(error, KeyError) and "registry" in _first_line(error):
+        return _first_line(error)
+    if isinstance(error, torch.OutOfMemoryError):
+        return f"{_first_line(error)} Try a smaller train_dataloader.batch_size."
+    return None
+
+
+def exit_code(run: Callable[[], None]) -> int:
+    """Runs `run` and gives 0, or says its error on stderr and gives 1.
+
+    A user's mistake is said without a traceback; another error keeps its traceback, with a
+    sentence after it.
+    """
+    try:
+        run()
+    except Exception as error:
+        sentence = in_one_sentence(error)
+        if sentence is None:
+            traceback.print_exc()
+            sentence = (
+                f"unexpected {type(error).__name__}: {_first_line(error)} "
+                "(if config and data are right, report it with the traceback above)"
+            )
+        print(f"error: {sentence}", file=sys.stderr, flush=True)
+        return 1
+    return 0

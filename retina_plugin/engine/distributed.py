@@ -1,0 +1,88 @@
+"""Several processes without a GPU, which MMEngine's launcher does not provide for."""
+
+import os
+
+import torch
+from mmengine.config import Config
+from mmengine.model import MMDistributedDataParallel
+from torch import distributed as torch_distributed
+
+from ..errors import UserError
+from ..registry import MODEL_WRAPPERS
+
+SIZE_VARIABLES = {
+    "pytorch": "WORLD_SIZE",
+    "slurm": "SLURM_NTASKS",
+    "mpi": "OMPI_COMM_WORLD_SIZE",
+}
+RANK_VARIABLES = {"pytorch": "RANK", "slurm": "SLURM_PROCID", "mpi": "OMPI_COMM_WORLD_RANK"}
+
+
+@MODEL_WRAPPERS.register_module()
+class CPUDistributedDataParallel(MMDistributedDataParallel):
+    """MMEngine's wrapper for modules on the CPU, where a device id is an error.
+
+    Args:
+        module: the model.
+        device_ids: what MMEngine passes in; not used.
+        broadcast_buffers: whether rank 0's buffers are copied in each step.
+        **options: as in `MMDistributedDataParallel`.
+    """
+
+    def __init__(
+        self,
+        module: torch.nn.Module,
+        device_ids: list[int] | None = None,
+        broadcast_buffers: bool = False,
+        **options: object,
+    ) -> None:
+        super().__init__(module, broadcast_buffers=broadcast_buffers, **options)
+
+
+def _from_environment(launcher: str, variable: str) -> int:
+    if variable not in os.environ:
+        raise UserError(
+            f"--launcher {launcher} expects the variable {variable}, which its start command sets: "
+            "use `mim train retina_plugin CONFIG --launcher pytorch --gpus N`, torchrun or srun."
+        )
+    return int(os.environ[variable])
+
+
+def world_size(launcher: str) -> int:
+    """How many processes train together.
+
+    Raises:
+        UserError: the tool was not started by the launcher that it was told.
+    """
+    return 1 if launcher == "none" else _from_environment(launcher, SIZE_VARIABLES[launcher])
+
+
+def is_first(launcher: str) -> bool:
+    """Whether this process is the one that speaks for all."""
+    return launcher == "none" or _from_environment(launcher, RANK_VARIABLES[launcher]) == 0
+
+
+def join_processes(cfg: Config) -> None:
+    """Opens the process group where there is no GPU; with GPUs MMEngine's Runner does.
+
+    Raises:
+        UserError: a launcher that works with GPUs only, or fewer GPUs than processes.
+    """
+    if cfg.launcher == "none":
+        return
+    if torch.cuda.is_available():
+        _check_enough_gpus()
+        return
+    if cfg.launcher != "pytorch":
+        raise UserError(f"--launcher {cfg.launcher} needs GPUs: use --launcher pytorch on a CPU.")
+    torch_distributed.init_process_group(backend="gloo")
+    cfg.setdefault("model_wrapper_cfg", {"type": "retina_plugin.CPUDistributedDataParallel"})
+
+
+def _check_enough_gpus() -> None:
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    if here > torch.cuda.device_count():
+        raise UserError(
+            f"{here} processes were started on a machine with {torch.cuda.device_count()} GPUs: "
+            "start at most one per GPU."
+        )

@@ -1,0 +1,150 @@
+"""What tools/train.py and tools/test.py do after parsing: config, checks, MMEngine's Runner."""
+
+import os
+from argparse import ArgumentParser
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+from mmdet.engine.hooks.utils import trigger_visualization_hook
+from mmdet.evaluation import DumpDetResults
+from mmengine.config import Config, DictAction
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner, find_latest_checkpoint
+
+from ..errors import UserError
+from ..recipe import check, print_changes, resolve
+from .border import exit_code
+from .distributed import is_first, join_processes, world_size
+from .lifetime import follow_mim
+
+
+def train(**arguments: object) -> int:
+    """Trains; takes the arguments of tools/train.py and gives the exit code."""
+    return exit_code(partial(_train, SimpleNamespace(**arguments)))
+
+
+def test(**arguments: object) -> int:
+    """Evaluates; takes the arguments of tools/test.py and gives the exit code."""
+    return exit_code(partial(_test, SimpleNamespace(**arguments)))
+
+
+def _train(arguments: SimpleNamespace) -> None:
+    cfg = read_config(arguments)
+    if arguments.resume is not None:
+        ask_to_resume(cfg, arguments.resume)
+    if arguments.amp:
+        cfg.optim_wrapper.type = "retina_plugin.MixedPrecisionOptimWrapper"
+    start(completed(cfg, ("train", "val"), arguments)).train()
+
+
+def _test(arguments: SimpleNamespace) -> None:
+    cfg = read_config(arguments)
+    cfg.load_from = existing_checkpoint(arguments.checkpoint, "checkpoint")
+    if arguments.show or arguments.show_dir:
+        cfg = trigger_visualization_hook(cfg, arguments)
+    if arguments.out and not arguments.out.endswith((".pkl", ".pickle")):
+        raise UserError(f"--out expects a name that ends in .pkl, not {arguments.out}.")
+    cfg = completed(cfg, ("test",), arguments)
+    runner = start(augmented(cfg) if arguments.tta else cfg)
+    if arguments.out:
+        runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=arguments.out))
+    runner.test()
+
+
+def read_config(arguments: SimpleNamespace) -> Config:
+    """The config file with the command line's options merged in.
+
+    Raises:
+        UserError: a missing or broken file, an option that is not KEY=VALUE or does not fit.
+    """
+    cfg = _from_file(arguments.config)
+    options = _options(arguments.cfg_options)
+    try:
+        cfg.merge_from_dict(options)
+    except (KeyError, TypeError) as error:
+        raise UserError(f"--cfg-options: {error.args[0]}.") from error
+    cfg.launcher = arguments.launcher
+    cfg.work_dir = (
+        arguments.work_dir or cfg.get("work_dir") or f"work_dirs/{Path(arguments.config).stem}"
+    )
+    os.environ.setdefault("LOCAL_RANK", str(arguments.local_rank))
+    return cfg
+
+
+def _from_file(path: str) -> Config:
+    if not Path(path).is_file():
+        raise UserError(f"there is no config file {path}.")
+    try:
+        return Config.fromfile(path)
+    except (SyntaxError, KeyError, TypeError, NameError, OSError) as error:
+        raise UserError(f"config {path}: {type(error).__name__}: {error}.") from error
+
+
+def _options(pairs: list[str]) -> dict[str, object]:
+    for pair in pairs:
+        if "=" not in pair:
+            raise UserError(f"--cfg-options expects KEY=VALUE, not {pair}.")
+    parser = ArgumentParser()
+    parser.add_argument("--cfg-options", nargs="*", action=DictAction, default={})
+    return parser.parse_args(["--cfg-options", *pairs]).cfg_options
+
+
+def existing_checkpoint(name: str, key: str) -> str:
+    """Gives the name back.
+
+    Raises:
+        UserError: it is neither a file nor an address.
+    """
+    if "://" not in name and not Path(name).is_file():
+        raise UserError(f"{key}: there is no file {name}.")
+    return name
+
+
+def ask_to_resume(cfg: Config, resume: str) -> None:
+    """Sets `resume` and `load_from` from the value of --resume: a file, `latest` or `auto`.
+
+    Raises:
+        UserError: there is nothing to go on from, and `auto` was not asked for.
+    """
+    cfg.resume = True
+    cfg.load_from = None
+    if resume not in ("latest", "auto"):
+        cfg.load_from = existing_checkpoint(resume, "--resume")
+    elif resume == "latest":
+        last = find_latest_checkpoint(cfg.work_dir)
+        if last is None or not Path(last).is_file():
+            raise UserError(
+                f"--resume: there is no checkpoint in {cfg.work_dir}; name one, or use "
+                "--resume auto to start afresh where there is none."
+            )
+
+
+def augmented(cfg: Config) -> Config:
+    """The config with `tta_model` round its model and `tta_pipeline` as the test pipeline.
+
+    Raises:
+        UserError: the config lacks one of the two.
+    """
+    for key in ("tta_model", "tta_pipeline"):
+        if key not in cfg:
+            raise UserError(f"--tta: the config has no {key}; configs/_base_/datasets shows one.")
+    cfg.model = {**cfg.tta_model, "module": cfg.model}
+    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+    return cfg
+
+
+def completed(cfg: Config, splits: tuple[str, ...], arguments: SimpleNamespace) -> Config:
+    """The config with everything filled in, and held against files, registry and machine."""
+    say = print_changes if is_first(cfg.launcher) else None
+    typed = {pair.partition("=")[0] for pair in arguments.cfg_options}
+    cfg = resolve(cfg, world_size(cfg.launcher), say, typed)
+    check(cfg, splits)
+    return cfg
+
+
+def start(cfg: Config) -> Runner:
+    """MMEngine's Runner for a config that was checked; the first thing to be written to disk."""
+    follow_mim()
+    join_processes(cfg)
+    return RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)

@@ -1,0 +1,58 @@
+"""A training that mim started ends when mim does, so that a stopped job leaves no orphan."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+# Between mim and a worker stand at most the launcher and its agent.
+GENERATIONS = 3
+
+
+def _command(pid: int) -> list[str]:
+    words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    return [Path(word.decode(errors="replace")).name for word in words if word]
+
+
+def _stat(pid: int) -> list[str]:
+    # The fields after the command's name, which is in brackets and may hold blanks:
+    # state, parent, ..., and as the twentieth the start time, which tells reused ids apart.
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def find_mim() -> int | None:
+    """The process id of the mim that this process descends from, None without one."""
+    pid = os.getpid()
+    try:
+        for _ in range(GENERATIONS):
+            pid = int(_stat(pid)[1])
+            if "mim" in _command(pid)[:2]:
+                return pid
+    except (OSError, ValueError, IndexError):
+        return None
+    return None
+
+
+def _started(pid: int) -> str | None:
+    """When a process was started, None when it has ended, waited for or not."""
+    try:
+        fields = _stat(pid)
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else fields[19]
+
+
+def _end_with(pid: int) -> None:
+    started = _started(pid)
+    while started is not None and _started(pid) == started:
+        time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def follow_mim() -> None:
+    """Ends this process soon after the mim that started it; does nothing outside Linux."""
+    pid = find_mim() if sys.platform == "linux" else None
+    if pid is not None:
+        threading.Thread(target=_end_with, args=(pid,), daemon=True).start()

@@ -1,0 +1,312 @@
+"""The RetinaNet head: two subnets shared by all levels, their losses, their detections."""
+
+import logging
+
+import torch
+from mmcv.cnn import ConvModule
+from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
+from mmdet.models.utils import unpack_gt_instances
+from mmdet.registry import MODELS as MMDET_MODELS
+from mmdet.registry import TASK_UTILS as MMDET_TASK_UTILS
+from mmdet.structures import SampleList
+from mmdet.utils import ConfigType, InstanceList, OptConfigType, OptMultiConfig
+from mmengine.logging import print_log
+from mmengine.structures import InstanceData
+from torch import Tensor, nn
+
+from .anchors import AnchorGrid
+from .detections import concatenate, detections, select
+from .errors import UserError
+from .normaliser import Normaliser
+from .objective import box_loss, classification_loss, positive_deltas, predicted_ious
+from .prior import is_pretrained, prior_bias
+from .registry import MODELS
+from .settings import (
+    ANCHORS,
+    BOX_CODER,
+    BOX_LOSS,
+    FOCAL_LOSS,
+    NORMAL,
+    check_gt_labels,
+    checked_test_cfg,
+    checked_train_cfg,
+)
+from .targets import Targets, batch_codes, batch_targets
+
+Levels = list[Tensor]
+
+
+@MODELS.register_module()
+class RetinaHead(BaseDenseHead):
+    """Classification and box subnets of RetinaNet (section 4 of the paper).
+
+    Accepts every key of MMDetection's RetinaHead, its assigners, box coders and
+    losses; has the same parameter names.
+
+    Args:
+        num_classes: K, without background.
+        in_channels: channels of every level.
+        stacked_convs: 3x3 convolutions of each subnet before its output.
+        feat_channels: their width.
+        conv_cfg: of the stacked convolutions.
+        norm_cfg: of the stacked convolutions, none in the paper.
+        anchor_generator: MMDetection's config of the anchors.
+        bbox_coder: MMDetection's config of the box code.
+        reg_decoded_bbox: the box loss compares boxes (IoU losses), not deltas.
+        reg_class_agnostic: one box an anchor (the paper), or one a class.
+        loss_cls: classification loss.
+        loss_bbox: box loss. The paper says smooth L1 and no beta; 1/9 is
+            Detectron's, the authors' own code.
+        normaliser: `image` (the paper), `batch`, `global` or `ema`; see `Normaliser`.
+        prior_prob: pi, the confidence of every anchor at the start (section 4.1).
+        train_cfg: `assigner`, `sampler`, `allowed_border`, `pos_weight`, `debug`.
+        test_cfg: `score_thr`, `nms_pre`, `min_bbox_size`, `nms`, `max_per_img`.
+        init_cfg: of the convolutions; the prior is set after it.
+
+    Raises:
+        UserError: for a value that cannot be honoured.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        stacked_convs: int = 4,
+        feat_channels: int = 256,
+        conv_cfg: OptConfigType = None,
+        norm_cfg: OptConfigType = None,
+        anchor_generator: ConfigType = ANCHORS,
+        bbox_coder: ConfigType = BOX_CODER,
+        reg_decoded_bbox: bool = False,
+        reg_class_agnostic: bool = True,
+        loss_cls: ConfigType = FOCAL_LOSS,
+        loss_bbox: ConfigType = BOX_LOSS,
+        normaliser: str = "image",
+        prior_prob: float = 0.01,
+        train_cfg: OptConfigType = None,
+        test_cfg: OptConfigType = None,
+        init_cfg: OptMultiConfig = NORMAL,
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        _check_numbers(num_classes, prior_prob, stacked_convs)
+        self.num_classes = num_classes
+        self.prior_prob = prior_prob
+        self.reg_decoded_bbox = reg_decoded_bbox
+        self.reg_class_agnostic = reg_class_agnostic
+        self.train_cfg = checked_train_cfg(train_cfg)
+        self.test_cfg = checked_test_cfg(test_cfg)
+        self.assigner = MMDET_TASK_UTILS.build(self.train_cfg["assigner"])
+        self.bbox_coder = MMDET_TASK_UTILS.build(bbox_coder)
+        self.prior_generator = MMDET_TASK_UTILS.build(anchor_generator)
+        self.loss_cls = MMDET_MODELS.build(loss_cls)
+        self.loss_bbox = MMDET_MODELS.build(loss_bbox)
+        self.normaliser = Normaliser(normaliser)
+        self._labels_seen = False
+        self.cls_convs = _stack(in_channels, feat_channels, stacked_convs, conv_cfg, norm_cfg)
+        self.reg_convs = _stack(in_channels, feat_channels, stacked_convs, conv_cfg, norm_cfg)
+        self._add_outputs(feat_channels if stacked_convs else in_channels)
+
+    def _add_outputs(self, channels: int) -> None:
+        self.use_sigmoid_cls = bool(getattr(self.loss_cls, "use_sigmoid", True))
+        self.cls_out_channels = self.num_classes + (not self.use_sigmoid_cls)
+        self.box_channels = self.bbox_coder.encode_size * (
+            1 if self.reg_class_agnostic else self.num_classes
+        )
+        self.num_base_priors = self.prior_generator.num_base_priors[0]
+        count = self.num_base_priors
+        self.retina_cls = nn.Conv2d(channels, count * self.cls_out_channels, 3, padding=1)
+        self.retina_reg = nn.Conv2d(channels, count * self.box_channels, 3, padding=1)
+
+    def init_weights(self) -> None:
+        """Initialise by `init_cfg`, then set the prior of every anchor to pi.
+
+        Weights that `init_cfg` loads from a checkpoint keep their own bias.
+        """
+        first_time = not self.is_init
+        super().init_weights()
+        if first_time and not is_pretrained(self.init_cfg):
+            self._set_prior()
+
+    def _set_prior(self) -> None:
+        bias = prior_bias(
+            self.prior_prob, self.num_base_priors, self.num_classes, self.use_sigmoid_cls
+        )
+        given = self.retina_cls.state_dict()["bias"]
+        if self.init_cfg != NORMAL and not torch.allclose(given, bias):
+            print_log(
+                "model.bbox_head.init_cfg would have left the classification bias without "
+                f"RetinaNet's prior; it was set for prior_prob={self.prior_prob}.",
+                logger="current",
+                level=logging.WARNING,
+            )
+        given.copy_(bias)
+
+    def forward(self, x: tuple[Tensor, ...]) -> tuple[Levels, Levels]:
+        """Logits (N, Ri, K) and deltas (N, Ri, 4) of each level (N, C, Hi, Wi), Ri = Hi Wi A."""
+        logits, deltas = [], []
+        for feature in x:
+            for_class = for_box = feature
+            for conv in self.cls_convs:
+                for_class = conv(for_class)
+            for conv in self.reg_convs:
+                for_box = conv(for_box)
+            logits.append(permute_to_N_HWA_K(self.retina_cls(for_class), self.cls_out_channels))
+            deltas.append(permute_to_N_HWA_K(self.retina_reg(for_box), self.box_channels))
+        return logits, deltas
+
+    def grid(self, x: tuple[Tensor, ...]) -> AnchorGrid:
+        """The anchors over the levels (N, C, Hi, Wi)."""
+        return AnchorGrid.over(self.prior_generator, x)
+
+    def loss(self, x: tuple[Tensor, ...], batch_data_samples: SampleList) -> dict[str, Tensor]:
+        """`loss_cls` and `loss_bbox` of a batch with ground truth."""
+        gts, ignored, metas = unpack_gt_instances(batch_data_samples)
+        logits, deltas = self(x)
+        return self.loss_by_feat(logits, deltas, self.grid(x), gts, metas, ignored)
+
+    def predict(
+        self, x: tuple[Tensor, ...], batch_data_samples: SampleList, rescale: bool = False
+    ) -> InstanceList:
+        """Detections of each image, in the pixels of the original image if `rescale`."""
+        metas = [sample.metainfo for sample in batch_data_samples]
+        logits, deltas = self(x)
+        return self.predict_by_feat(logits, deltas, self.grid(x), metas, rescale=rescale)
+
+    def loss_and_predict(
+        self,
+        x: tuple[Tensor, ...],
+        batch_data_samples: SampleList,
+        proposal_cfg: OptConfigType = None,
+    ) -> tuple[dict[str, Tensor], InstanceList]:
+        """Both from one forward pass; `proposal_cfg` stands in for `test_cfg`."""
+        gts, ignored, metas = unpack_gt_instances(batch_data_samples)
+        logits, deltas = self(x)
+        grid = self.grid(x)
+        losses = self.loss_by_feat(logits, deltas, grid, gts, metas, ignored)
+        return losses, self.predict_by_feat(logits, deltas, grid, metas, cfg=proposal_cfg)
+
+    def loss_by_feat(
+        self,
+        logits: Levels,
+        deltas: Levels,
+        grid: AnchorGrid,
+        gts: list[InstanceData],
+        metas: list[dict],
+        ignored: list[InstanceData | None] | None = None,
+    ) -> dict[str, Tensor]:
+        """Losses of what `forward` returned; each is normalised as `normaliser` says."""
+        targets = self.targets(grid, gts, metas, ignored)
+        factors = self.normaliser(targets.positives)
+        anchors = grid.flat()[targets.anchor]  # (P, 4)
+        positive = positive_deltas(torch.cat(deltas, 1), targets, self.reg_class_agnostic)
+        ious = predicted_ious(self.loss_cls, positive, anchors, targets, self.bbox_coder)
+        pos_weight = self.train_cfg["pos_weight"]
+        return {
+            "loss_cls": classification_loss(
+                self.loss_cls, torch.cat(logits, 1), targets, factors, pos_weight, ious
+            ),
+            "loss_bbox": box_loss(
+                self.loss_bbox,
+                positive,
+                anchors,
+                targets,
+                factors,
+                self.bbox_coder,
+                self.reg_decoded_bbox,
+            ),
+        }
+
+    def targets(
+        self,
+        grid: AnchorGrid,
+        gts: list[InstanceData],
+        metas: list[dict],
+        ignored: list[InstanceData | None] | None = None,
+    ) -> Targets:
+        """Assign the anchors of the batch and look up what they learn.
+
+        Labels are checked in every step on the CPU, elsewhere in the first, to
+        spare the wait for the device.
+        """
+        if gts[0].labels.device.type == "cpu" or not self._labels_seen:
+            check_gt_labels(gts, metas, self.num_classes)
+            self._labels_seen = True
+        usable = grid.usable(metas, self.train_cfg["allowed_border"])
+        ignored = ignored or [None] * len(gts)
+        codes = batch_codes(self.assigner, grid.flat(), usable, gts, ignored)
+        return batch_targets(codes, gts, self.num_classes)
+
+    def predict_by_feat(
+        self,
+        logits: Levels,
+        deltas: Levels,
+        grid: AnchorGrid,
+        metas: list[dict],
+        cfg: OptConfigType = None,
+        rescale: bool = False,
+        with_nms: bool = True,
+    ) -> InstanceList:
+        """Detections from what `forward` returned; `cfg` stands in for `test_cfg`."""
+        cfg = self.test_cfg if cfg is None else checked_test_cfg(cfg)
+        return [
+            self._detect([level[i] for level in logits], [level[i] for level in deltas], *rest)
+            for i, rest in enumerate((grid, meta, cfg, rescale, with_nms) for meta in metas)
+        ]
+
+    def _detect(
+        self,
+        logits: Levels,
+        deltas: Levels,
+        grid: AnchorGrid,
+        meta: dict,
+        cfg: dict,
+        rescale: bool,
+        with_nms: bool,
+    ) -> InstanceData:
+        """Detections of one image from logits (Ri, K) and deltas (Ri, 4) of its levels."""
+        levels = [
+            select(self._scores(x), self._class_deltas(d), a, cfg["score_thr"], cfg["nms_pre"])
+            for x, d, a in zip(logits, deltas, grid.levels, strict=True)
+        ]
+        candidates = concatenate(levels)
+        boxes = self.bbox_coder.decode(
+            candidates.anchors, candidates.deltas, max_shape=meta["img_shape"]
+        )
+        return detections(boxes, candidates, meta, cfg, rescale, with_nms)
+
+    def _scores(self, logits: Tensor) -> Tensor:
+        """Scores (R, K) in float32."""
+        logits = logits.detach().float()
+        return logits.sigmoid() if self.use_sigmoid_cls else logits.softmax(-1)[:, :-1]
+
+    def _class_deltas(self, deltas: Tensor) -> Tensor:
+        """Deltas (R, 4) in float32, or (R, K, 4) where boxes depend on the class."""
+        deltas = deltas.detach().float()
+        return deltas if self.reg_class_agnostic else deltas.unflatten(-1, (-1, 4))
+
+
+def permute_to_N_HWA_K(output: Tensor, channels: int) -> Tensor:  # noqa: N802
+    """(N, A K, H, W) -> (N, H W A, K)."""
+    return output.permute(0, 2, 3, 1).reshape(len(output), -1, channels)
+
+
+def _stack(
+    in_channels: int,
+    feat_channels: int,
+    depth: int,
+    conv_cfg: OptConfigType,
+    norm_cfg: OptConfigType,
+) -> nn.ModuleList:
+    channels = [in_channels] + [feat_channels] * depth
+    return nn.ModuleList(
+        ConvModule(before, after, 3, padding=1, conv_cfg=conv_cfg, norm_cfg=norm_cfg)
+        for before, after in zip(channels[:-1], channels[1:], strict=True)
+    )
+
+
+def _check_numbers(num_classes: int, prior_prob: float, stacked_convs: int) -> None:
+    if num_classes < 1 or not 0 < prior_prob < 1 or stacked_convs < 0:
+        raise UserError(
+            "RetinaHead expects num_classes >= 1, 0 < prior_prob < 1 and stacked_convs >= 0, but "
+            f"got {num_classes}, {prior_prob} and {stacked_convs}."
+        )

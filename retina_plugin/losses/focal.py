@@ -1,0 +1,168 @@
+"""Focal loss: `FL(p_t) = -alpha_t (1 - p_t)^gamma log(p_t)` (section 3.2 of the paper)."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..errors import UserError
+from ..registry import MODELS
+from .reduction import check_reduction, reduce_loss
+from .targets import check_labels
+
+Alpha = float | Sequence[float] | None
+
+
+def focal_loss(logits: Tensor, targets: Tensor, gamma: float = 2.0, alpha: Alpha = 0.25) -> Tensor:
+    """Focal loss of each logit; `gamma=0` gives the alpha-balanced cross entropy.
+
+    Finite in value and gradient for every finite logit. Half-precision logits
+    are computed, and returned, in float32; float64 stays float64.
+
+    Args:
+        logits: (..., K).
+        targets: integer labels (...) in 0..K where K is background, or
+            (..., K) targets in [0, 1].
+        gamma: focusing parameter, >= 0.
+        alpha: weight of the positives (1 - alpha weighs the negatives), one
+            number or one a class; None weighs nothing.
+
+    Returns:
+        (..., K).
+    """
+    logits = logits if logits.dtype == torch.float64 else logits.float()
+    weight = None if alpha is None else logits.new_tensor(alpha)
+    if targets.dim() == logits.dim():
+        return _focal_loss_of_soft_targets(logits, targets.to(logits), gamma, weight)
+    positive = targets[..., None] == torch.arange(logits.shape[-1], device=logits.device)
+    x_t = torch.where(positive, logits, -logits)
+    loss = -F.logsigmoid(x_t) * _modulation(torch.sigmoid(-x_t), F.logsigmoid(-x_t), gamma)
+    return loss if weight is None else loss * torch.where(positive, weight, 1 - weight)
+
+
+def _focal_loss_of_soft_targets(
+    logits: Tensor, targets: Tensor, gamma: float, alpha: Tensor | None
+) -> Tensor:
+    """The same for targets between 0 and 1, where 1 - p_t = p (1 - y) + (1 - p) y."""
+    log_p, log_q = F.logsigmoid(logits), F.logsigmoid(-logits)
+    ce_loss = -(targets * log_p + (1 - targets) * log_q)
+    miss = logits.sigmoid() * (1 - targets) + (-logits).sigmoid() * targets
+    log_miss = torch.logaddexp(log_p + torch.log1p(-targets), log_q + targets.log())
+    loss = ce_loss * _modulation(miss, log_miss, gamma)
+    return loss if alpha is None else loss * (alpha * targets + (1 - alpha) * (1 - targets))
+
+
+def _modulation(miss: Tensor, log_miss: Tensor, gamma: float) -> Tensor:
+    """`miss ** gamma`, with the slope taken from the logarithm.
+
+    The power's own slope is infinite at 0 for gamma < 1, and the sigmoid's slope
+    s (1 - s) loses its digits where s rounds to 1.
+    """
+    one = torch.exp(gamma * (log_miss - log_miss.detach()))
+    return miss.pow(gamma).detach() * one
+
+
+@MODELS.register_module()
+class FocalLoss(nn.Module):
+    """Sigmoid focal loss with the call signature of MMDetection's losses.
+
+    Args:
+        use_sigmoid: must be True: K independent sigmoids.
+        gamma: focusing parameter, >= 0. The paper's best is 2.
+        alpha: weight of the positives: a number, one number a class, or None.
+        reduction: `none`, `mean` or `sum`.
+        loss_weight: factor on the result.
+        activated: whether the predictions are probabilities instead of logits.
+
+    Raises:
+        UserError: for an argument out of its range, here; for labels outside
+            0..K, when called (every call on the CPU, where looking costs no
+            wait for a device; elsewhere the first call).
+    """
+
+    def __init__(
+        self,
+        use_sigmoid: bool = True,
+        gamma: float = 2.0,
+        alpha: Alpha = 0.25,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        activated: bool = False,
+    ) -> None:
+        super().__init__()
+        _check_arguments(use_sigmoid, gamma, alpha)
+        check_reduction(reduction)
+        self.use_sigmoid = use_sigmoid
+        self.gamma = gamma
+        self.alpha = alpha
+        self.reduction = reduction
+        self.loss_weight = loss_weight
+        self.activated = activated
+        self._labels_seen = False
+
+    def forward(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
+        avg_factor: float | Tensor | None = None,
+        reduction_override: str | None = None,
+    ) -> Tensor:
+        """Loss of `pred` (M, K) for labels (M,) or targets (M, K).
+
+        Args:
+            pred: (M, K) logits; probabilities if `activated`.
+            target: integer labels (M,) in 0..K, K is background; or (M, K)
+                one-hot or soft targets.
+            weight: (M,), (M, K) or (M * K,).
+            avg_factor: divides the sum; taken as 1 where it is not positive.
+            reduction_override: replaces `reduction` for this call.
+        """
+        self._check_shapes(pred, target)
+        logits = _logits_of(pred) if self.activated else pred
+        loss = focal_loss(logits, target, self.gamma, self.alpha)
+        reduction = reduction_override or self.reduction
+        return self.loss_weight * reduce_loss(loss, weight, reduction, avg_factor)
+
+    def _check_shapes(self, pred: Tensor, target: Tensor) -> None:
+        if isinstance(self.alpha, Sequence) and len(self.alpha) != pred.shape[-1]:
+            raise UserError(
+                f"FocalLoss expects one alpha a class, {pred.shape[-1]} in all, but got "
+                f"{len(self.alpha)}; set loss_cls.alpha to a list of that length."
+            )
+        if target.shape == pred.shape and target.dim() == pred.dim():
+            return
+        if target.shape != pred.shape[:-1] or target.is_floating_point():
+            raise UserError(
+                f"FocalLoss expects integer labels of shape {tuple(pred.shape[:-1])} or targets of "
+                f"shape {tuple(pred.shape)}, but got {target.dtype} of {tuple(target.shape)}."
+            )
+        if target.device.type == "cpu" or not self._labels_seen:
+            check_labels(target, pred.shape[-1])
+            self._labels_seen = True
+
+    def extra_repr(self) -> str:
+        """Name the two numbers of the paper when the model is printed."""
+        return f"gamma={self.gamma}, alpha={self.alpha}, loss_weight={self.loss_weight}"
+
+
+def _check_arguments(use_sigmoid: bool, gamma: float, alpha: Alpha) -> None:
+    if not use_sigmoid:
+        raise UserError(
+            "FocalLoss expects use_sigmoid=True, but got False; for a softmax over K + 1 "
+            "outputs choose a loss that has one, such as mmdet's CrossEntropyLoss."
+        )
+    if gamma < 0:
+        raise UserError(f"FocalLoss expects gamma >= 0, but got {gamma}.")
+    numbers = alpha if isinstance(alpha, Sequence) else [] if alpha is None else [alpha]
+    if any(not 0 <= number <= 1 for number in numbers):
+        raise UserError(f"FocalLoss expects every alpha in [0, 1], but got {alpha}.")
+
+
+def _logits_of(probabilities: Tensor) -> Tensor:
+    """Logits whose sigmoid is `probabilities`, finite at 0 and 1 too."""
+    p = probabilities if probabilities.dtype == torch.float64 else probabilities.float()
+    limits = torch.finfo(p.dtype)
+    p = p.clamp(limits.tiny, 1 - limits.eps / 2)
+    return p.log() - torch.log1p(-p)

@@ -1,0 +1,49 @@
+"""What a classification loss is told about the anchors."""
+
+from mmdet.models.losses import QualityFocalLoss, VarifocalLoss
+from torch import Tensor, nn
+
+from ..errors import UserError
+
+IOU_LOSSES = (QualityFocalLoss, VarifocalLoss)
+
+
+def check_labels(labels: Tensor, num_classes: int) -> None:
+    """Raise UserError unless all labels lie in 0..num_classes (the last is background)."""
+    if labels.numel() == 0:
+        return
+    low, high = (int(bound) for bound in labels.aminmax())
+    if low < 0 or high > num_classes:
+        raise UserError(
+            f"labels must lie in 0..{num_classes - 1}, or be {num_classes} for background, but "
+            f"got {low if low < 0 else high}; compare num_classes with the classes of the data."
+        )
+
+
+def needs_iou(loss: nn.Module) -> bool:
+    """Whether a loss learns the IoU of each predicted box (varifocal, quality focal)."""
+    return isinstance(loss, IOU_LOSSES)
+
+
+def iou_targets(loss: nn.Module, labels: Tensor, ious: Tensor, num_classes: int) -> object:
+    """Targets in the form that an IoU-aware loss of MMDetection takes.
+
+    Args:
+        loss: a loss for which `needs_iou` holds.
+        labels: (M,) in 0..K, K is background.
+        ious: (M,) IoU of the predicted with the matched box, 0 on background.
+        num_classes: K.
+
+    Returns:
+        `(labels, ious)` for quality focal loss, a (M, K) tensor with the IoU at
+        the label for varifocal loss.
+    """
+    if isinstance(loss, QualityFocalLoss):
+        return labels, ious
+    dense = ious.new_zeros(len(labels), num_classes + 1)
+    return dense.scatter_(1, labels[:, None], ious[:, None])[:, :num_classes]
+
+
+def iou_weights(loss: nn.Module, weights: Tensor) -> Tensor:
+    """Anchor weights (M,) in the shape that the IoU-aware loss broadcasts."""
+    return weights if isinstance(loss, QualityFocalLoss) else weights[:, None]

@@ -1,0 +1,99 @@
+"""The feature pyramid of RetinaNet: P3..P5, P6 from C5, ReLU, P7 (section 4, footnote 2)."""
+
+from mmdet.models.necks import FPN
+from mmdet.utils import ConfigType, OptConfigType
+
+from .errors import UserError
+from .registry import MODELS
+
+XAVIER = {"type": "Xavier", "layer": "Conv2d", "distribution": "uniform"}
+P6_SOURCES = {
+    True: "on_input",
+    "on_input": "on_input",
+    "on_lateral": "on_lateral",
+    "on_output": "on_output",
+    False: False,
+}
+
+
+@MODELS.register_module()
+class RetinaFPN(FPN):
+    """MMDetection's FPN with the paper's choices as defaults; the same parameter names.
+
+    Args:
+        in_channels: channels of the backbone's levels, C5 last.
+        out_channels: channels of P3..P7.
+        num_outs: how many levels to build.
+        start_level: index in `in_channels` of the finest level used; by default
+            the third from the end, C3.
+        end_level: index of the coarsest level used, -1 for the last.
+        add_extra_convs: what P6 is made from: `on_input` C5 (the paper),
+            `on_output` P5, `on_lateral` the lateral of P5; False: max-pooling of
+            P5, without weights.
+        relu_before_extra_convs: a ReLU between P6 and P7 (the paper); False is
+            MMDetection's default.
+        no_norm_on_lateral: no norm on the lateral convolutions.
+        conv_cfg: of all convolutions.
+        norm_cfg: of all convolutions.
+        act_cfg: of all convolutions.
+        upsample_cfg: of the top-down path.
+        init_cfg: Xavier uniform and zero biases, as in FPN.
+
+    Raises:
+        UserError: where the levels do not fit each other.
+    """
+
+    def __init__(
+        self,
+        in_channels: list[int],
+        out_channels: int = 256,
+        num_outs: int = 5,
+        start_level: int | None = None,
+        end_level: int = -1,
+        add_extra_convs: bool | str = "on_input",
+        relu_before_extra_convs: bool = True,
+        no_norm_on_lateral: bool = False,
+        conv_cfg: OptConfigType = None,
+        norm_cfg: OptConfigType = None,
+        act_cfg: OptConfigType = None,
+        upsample_cfg: ConfigType | None = None,
+        init_cfg: OptConfigType = XAVIER,
+    ) -> None:
+        if start_level is None:
+            start_level = max(len(in_channels) - 3, 0)
+        _check_levels(in_channels, num_outs, start_level, end_level)
+        if add_extra_convs not in P6_SOURCES:
+            raise UserError(
+                f"RetinaFPN expects add_extra_convs to be one of {list(P6_SOURCES)}, "
+                f"but got {add_extra_convs!r}."
+            )
+        super().__init__(
+            list(in_channels),
+            out_channels,
+            num_outs,
+            start_level=start_level,
+            end_level=end_level,
+            add_extra_convs=P6_SOURCES[add_extra_convs],
+            relu_before_extra_convs=relu_before_extra_convs,
+            no_norm_on_lateral=no_norm_on_lateral,
+            conv_cfg=conv_cfg,
+            norm_cfg=norm_cfg,
+            act_cfg=act_cfg,
+            upsample_cfg=upsample_cfg or {"mode": "nearest"},
+            init_cfg=init_cfg,
+        )
+
+
+def _check_levels(in_channels: list[int], num_outs: int, start_level: int, end_level: int) -> None:
+    last = len(in_channels) - 1 if end_level == -1 else end_level
+    if not 0 <= start_level <= last < len(in_channels):
+        raise UserError(
+            f"RetinaFPN expects 0 <= start_level <= end_level < {len(in_channels)} (the length of "
+            f"in_channels), but got start_level={start_level} and end_level={end_level}."
+        )
+    used = last - start_level + 1
+    if num_outs < used or (num_outs > used and last < len(in_channels) - 1):
+        raise UserError(
+            f"RetinaFPN builds {used} levels from the backbone and more only on top of the last "
+            f"one, but got num_outs={num_outs}; change num_outs, start_level or end_level."
+        )

@@ -1,0 +1,93 @@
+"""The two losses of a batch, from predictions (N, R, ...) and targets."""
+
+import torch
+from mmdet.models.task_modules import DeltaXYWHBBoxCoder
+from mmdet.structures.bbox import bbox_overlaps
+from torch import Tensor, nn
+
+from .losses.targets import iou_targets, iou_weights, needs_iou
+from .targets import Targets
+
+
+def positive_deltas(deltas: Tensor, targets: Targets, class_agnostic: bool) -> Tensor:
+    """Deltas (P, 4) in float32 of the positives, of their own class where boxes are of classes.
+
+    Args:
+        deltas: (N, R, 4), or (N, R, 4 K).
+        targets: of the batch.
+        class_agnostic: whether there is one box an anchor.
+    """
+    chosen = deltas[targets.image, targets.anchor].float()
+    if class_agnostic:
+        return chosen
+    labels = targets.labels[targets.image, targets.anchor]
+    return chosen.unflatten(-1, (-1, 4))[torch.arange(len(labels), device=labels.device), labels]
+
+
+def classification_loss(
+    loss: nn.Module,
+    logits: Tensor,
+    targets: Targets,
+    factors: Tensor,
+    pos_weight: float,
+    ious: Tensor | None,
+) -> Tensor:
+    """Sum over all anchors that are not ignored and all classes, normalised an image.
+
+    Args:
+        loss: of MMDetection's signature.
+        logits: (N, R, K), or K + 1 with a softmax.
+        targets: of the batch.
+        factors: (N,) by which each image's sum is multiplied.
+        pos_weight: weight of the positives if above 0.
+        ious: (P,) for a loss that learns the IoU, else None.
+    """
+    weights = targets.used * factors[:, None]  # (N, R)
+    if pos_weight > 0:
+        weights[targets.image, targets.anchor] *= pos_weight
+    weights, labels = weights.flatten(), targets.labels.flatten()
+    logits = logits.flatten(0, 1)
+    if ious is None:
+        return loss(logits, labels, weights, avg_factor=1.0)
+    quality = ious.new_zeros(targets.labels.shape)
+    quality[targets.image, targets.anchor] = ious
+    goal = iou_targets(loss, labels, quality.flatten(), logits.shape[-1])
+    return loss(logits.float(), goal, iou_weights(loss, weights), avg_factor=1.0)
+
+
+def box_loss(
+    loss: nn.Module,
+    deltas: Tensor,
+    anchors: Tensor,
+    targets: Targets,
+    factors: Tensor,
+    coder: DeltaXYWHBBoxCoder,
+    decoded: bool,
+) -> Tensor:
+    """Sum over the positives, normalised an image; 0 with gradients where there is none.
+
+    Args:
+        loss: of MMDetection's signature.
+        deltas: (P, 4) predicted.
+        anchors: (P, 4) of the positives.
+        targets: of the batch.
+        factors: (N,) by which each image's sum is multiplied.
+        coder: between boxes and deltas.
+        decoded: whether boxes are compared instead of deltas.
+    """
+    if len(deltas) == 0:
+        return deltas.sum()
+    predicted = coder.decode(anchors, deltas) if decoded else deltas
+    wanted = targets.boxes if decoded else coder.encode(anchors, targets.boxes)
+    weights = factors[targets.image][:, None].expand_as(predicted)
+    return loss(predicted, wanted, weights, avg_factor=1.0)
+
+
+def predicted_ious(
+    loss: nn.Module, deltas: Tensor, anchors: Tensor, targets: Targets, coder: DeltaXYWHBBoxCoder
+) -> Tensor | None:
+    """IoU (P,) of each positive's predicted box with its target; None if `loss` needs none."""
+    if not needs_iou(loss):
+        return None
+    boxes = coder.decode(anchors, deltas.detach())
+    return bbox_overlaps(boxes, targets.boxes, is_aligned=True).clamp(min=0)

@@ -1,0 +1,73 @@
+"""What can be known to be wrong before anything is written."""
+
+import os
+
+import torch
+from mmengine.config import Config, ConfigDict
+
+from ..errors import UserError
+from .annotations import read_annotations
+from .classes import check_classes, is_coco
+from .datasets import datasets_of
+from .names import check_names
+from .paths import full_ann_file
+
+
+def check(cfg: Config, splits: tuple[str, ...]) -> None:
+    """Holds a resolved config against files, class names, registry and machine.
+
+    Args:
+        cfg: the config, after `resolve`.
+        splits: which datasets will be used: train, val, test.
+
+    Raises:
+        UserError: the first thing that is wrong, with its file and key.
+    """
+    check_device(cfg)
+    check_names(cfg, splits)
+    for split, key, dataset in datasets_of(cfg, splits):
+        if is_coco(dataset):
+            check_data(split, key, dataset)
+            check_classes(cfg, split, key, dataset)
+
+
+def check_data(split: str, key: str, dataset: ConfigDict) -> None:
+    """Holds a COCO dataset's paths against the disk.
+
+    Raises:
+        UserError: a folder, a file or the first image is missing, or nothing is annotated.
+    """
+    root = dataset.get("data_root") or ""
+    if root and not os.path.isdir(root):
+        raise UserError(f"{key}.data_root: there is no folder {root}.")
+    path = full_ann_file(dataset)
+    content = read_annotations(path, f"{key}.ann_file")
+    if not content.annotations and split == "train":
+        raise UserError(f"{key}.ann_file: {path} holds no annotations, so nothing can be learned.")
+    _check_first_image(root, content.first_image, key, dataset)
+
+
+def _check_first_image(root: str, name: str, key: str, dataset: ConfigDict) -> None:
+    prefix = (dataset.get("data_prefix") or {}).get("img", "")
+    image = os.path.join(root, prefix, name)
+    if not os.path.isfile(image):
+        raise UserError(f"{key}.data_prefix.img: there is no image {image}.")
+
+
+def check_device(cfg: Config) -> None:
+    """Holds what asks for a GPU against the machine.
+
+    Raises:
+        UserError: a GPU is asked for and torch finds none.
+    """
+    if torch.cuda.is_available():
+        return
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    asked = {
+        "device": str(cfg.get("device", "")).startswith("cuda"),
+        f"CUDA_VISIBLE_DEVICES={visible}": visible not in ("", "-1"),
+        "optim_wrapper.type=AmpOptimWrapper": cfg.get("optim_wrapper", {}).get("type")
+        == "AmpOptimWrapper",
+    }
+    for key in (key for key, wanted in asked.items() if wanted):
+        raise UserError(f"{key} asks for a GPU, but torch {torch.__version__} finds none here.")

@@ -1,0 +1,100 @@
+"""Class names and their number, read from the annotation file and held against the config."""
+
+import colorsys
+import difflib
+from collections.abc import Sequence
+from typing import Any
+
+from mmdet.datasets import CocoDataset
+from mmdet.registry import DATASETS
+from mmengine.config import Config, ConfigDict
+
+from ..errors import UserError
+from .annotations import read_annotations
+from .datasets import datasets_of, written_for
+from .paths import full_ann_file
+from .report import Change
+
+
+def palette(count: int) -> list[tuple[int, int, int]]:
+    """`count` colours, red to violet, as RGB in 0..255."""
+    hues = (index / max(count, 1) for index in range(count))
+    rgb = (colorsys.hsv_to_rgb(hue, 0.85, 0.95) for hue in hues)
+    return [(round(255 * red), round(255 * green), round(255 * blue)) for red, green, blue in rgb]
+
+
+def fill_classes(cfg: Config) -> list[Change]:
+    """Fills in `metainfo` and `num_classes` where the `recipe` has read_classes=True.
+
+    Raises:
+        UserError: the annotation file cannot be read.
+    """
+    if not written_for(cfg).get("read_classes"):
+        return []
+    changes = []
+    names: tuple[str, ...] = ()
+    for _, key, dataset in datasets_of(cfg):
+        names = names or configured_classes(dataset) or classes_in_file(dataset, key)
+        if not configured_classes(dataset):
+            dataset.metainfo = {"classes": names, "palette": palette(len(names))}
+            changes.append(Change(f"{key}.metainfo.classes", ", ".join(names), "annotation file"))
+    head = cfg.model.get("bbox_head", {})
+    if head.get("num_classes", 0) is None:
+        head.num_classes = len(names)
+        changes.append(Change("model.bbox_head.num_classes", len(names), "classes"))
+    return changes
+
+
+def configured_classes(dataset: ConfigDict) -> Any:
+    """The class names that the config gives a dataset, as it gives them; None without any."""
+    return (dataset.get("metainfo") or {}).get("classes")
+
+
+def classes_in_file(dataset: ConfigDict, key: str) -> tuple[str, ...]:
+    """The class names of a dataset's annotation file, in the file's order."""
+    return read_annotations(full_ann_file(dataset), f"{key}.ann_file").names
+
+
+def is_coco(dataset: ConfigDict) -> bool:
+    """Whether the dataset is MMDetection's CocoDataset or ours, not another one derived from it."""
+    kind = DATASETS.get(dataset.get("type", ""))
+    return kind is not None and kind.__name__ == "CocoDataset" and issubclass(kind, CocoDataset)
+
+
+def check_classes(cfg: Config, split: str, key: str, dataset: ConfigDict) -> None:
+    """Holds the class names against the annotation file and the model.
+
+    Raises:
+        UserError: names that the file lacks, another order than the file's, or a number of
+            classes that is not the model's.
+    """
+    names: Any = configured_classes(dataset) or DATASETS.get(dataset.type).METAINFO["classes"]
+    if isinstance(names, str):
+        raise UserError(f"{key}.metainfo.classes: expected a tuple of names, got {names!r}.")
+    _check_names(list(names), classes_in_file(dataset, key), key, full_ann_file(dataset))
+    count = cfg.model.get("bbox_head", {}).get("num_classes")
+    if count not in (None, len(names)):
+        raise UserError(
+            f"model.bbox_head.num_classes is {count}, but {key} has {len(names)} classes: "
+            f"set it to {len(names)}."
+        )
+
+
+def _check_names(names: list[str], in_file: Sequence[str], key: str, path: str) -> None:
+    missing = [name for name in names if name not in in_file]
+    if missing:
+        raise UserError(
+            f"{key}.metainfo.classes: {path} has no category {_with_hint(missing[0], in_file)} "
+            f"({len(missing)} of {len(names)} names are missing); it has {', '.join(in_file)}: "
+            f"set metainfo.classes and model.bbox_head.num_classes, or use retinanet_custom.py."
+        )
+    if [name for name in in_file if name in names] != names:
+        raise UserError(
+            f"{key}.metainfo.classes: the order is not that of {path}, by which MMDetection "
+            f"numbers the labels: expected {', '.join(name for name in in_file if name in names)}."
+        )
+
+
+def _with_hint(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"{name!r} (did you mean {close[0]!r}?)" if close else repr(name)

@@ -1,0 +1,38 @@
+"""Lets a config in any folder inherit ours by the package's name.
+
+The form is `_base_ = "retina_plugin::_base_/../retinanet_r50.py"`: MMEngine wants a folder's name
+and a slash after the colons.
+"""
+
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.config.utils import MODULE2PACKAGE
+
+from ..registry import SCOPE
+from .report import Change
+
+
+def allow_inheritance() -> None:
+    """Enters this package in MMEngine's table of packages whose configs can be inherited."""
+    MODULE2PACKAGE[SCOPE] = SCOPE
+
+
+def drop_scope(cfg: Config) -> list[Change]:
+    """Removes the scope that MMEngine adds to what was inherited from this package.
+
+    Our configs name MMDetection's modules without a prefix, and under our scope those would not
+    be found.
+    """
+    for section in cfg.values():
+        _drop(section)
+    return []
+
+
+def _drop(section: Any) -> None:
+    if isinstance(section, dict):
+        if section.get("_scope_") == SCOPE:
+            del section["_scope_"]
+        section = list(section.values())
+    for inner in section if isinstance(section, list | tuple) else ():
+        _drop(inner)

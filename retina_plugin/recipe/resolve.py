@@ -1,0 +1,56 @@
+"""The one function that fills in what depends on another key of a config."""
+
+import copy
+from collections.abc import Callable, Collection, Iterable
+
+from mmengine.config import Config
+
+from .backbone import fit_backbone
+from .classes import fill_classes
+from .image_scale import follow_image_scale
+from .inheritance import drop_scope
+from .layout import find_files
+from .paths import follow_data_root, point_evaluators
+from .report import Change, print_changes
+from .schedule import describe_schedule, scale_schedule
+
+STEPS = (
+    drop_scope,
+    follow_data_root,
+    find_files,
+    point_evaluators,
+    fill_classes,
+    follow_image_scale,
+    fit_backbone,
+)
+
+
+def resolve(
+    cfg: Config,
+    world_size: int = 1,
+    say: Callable[[Iterable[Change]], None] | None = print_changes,
+    typed: Collection[str] = (),
+) -> Config:
+    """A copy of the config in which every value fits the ones that it depends on.
+
+    MMEngine expands `data_root + 'annotations/...'` when it reads the file, so a later
+    `--cfg-options data_root=X` alone would change nothing. Values that were set by hand stay;
+    a second call changes nothing.
+
+    Args:
+        cfg: the config, after --cfg-options.
+        world_size: how many processes train together.
+        say: what to do with the list of changes; None for silence.
+        typed: keys given on the command line, which the scaling of the schedule leaves alone.
+
+    Raises:
+        UserError: a file that has to be read for this is missing or broken, or what was set by
+            hand contradicts it.
+    """
+    cfg = copy.deepcopy(cfg)
+    changes = [change for step in STEPS for change in step(cfg)]
+    changes += scale_schedule(cfg, world_size, typed)
+    changes += describe_schedule(cfg, world_size)
+    if say is not None:
+        say(changes)
+    return cfg

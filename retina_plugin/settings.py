@@ -1,0 +1,95 @@
+"""Defaults of the head, and the check that every setting given to it is honoured."""
+
+from difflib import get_close_matches
+from typing import Any
+
+from mmengine.structures import InstanceData
+
+from .errors import UserError
+
+NORMAL = {"type": "Normal", "layer": "Conv2d", "std": 0.01}
+ANCHORS = {
+    "type": "AnchorGenerator",
+    "octave_base_scale": 4,
+    "scales_per_octave": 3,
+    "ratios": [0.5, 1.0, 2.0],
+    "strides": [8, 16, 32, 64, 128],
+}
+BOX_CODER = {"type": "DeltaXYWHBBoxCoder"}
+FOCAL_LOSS = {"type": "retina_plugin.FocalLoss", "use_sigmoid": True}
+BOX_LOSS = {"type": "mmdet.SmoothL1Loss", "beta": 1 / 9}
+TRAIN_CFG: dict[str, Any] = {
+    "assigner": {"type": "retina_plugin.AnchorAssigner"},
+    "sampler": {"type": "PseudoSampler"},
+    "allowed_border": -1,
+    "pos_weight": -1,
+    "debug": False,
+}
+TEST_CFG: dict[str, Any] = {
+    "nms_pre": 1000,
+    "min_bbox_size": 0,
+    "score_thr": 0.05,
+    "nms": {"type": "nms", "iou_threshold": 0.5},
+    "max_per_img": 100,
+}
+NMS_TYPES = ("nms", "soft_nms")
+
+
+def checked_train_cfg(cfg: dict | None) -> dict:
+    """`TRAIN_CFG` with the settings of `cfg`, all of which RetinaHead honours.
+
+    Raises:
+        UserError: unknown key, a sampler (RetinaNet trains on every anchor), `debug=True`.
+    """
+    cfg = _merged(TRAIN_CFG, cfg, "train_cfg")
+    sampler = cfg["sampler"] or TRAIN_CFG["sampler"]
+    if sampler["type"].removeprefix("mmdet.") != "PseudoSampler":
+        raise UserError(
+            "RetinaHead trains on all anchors and expects model.train_cfg.sampler to be "
+            f"PseudoSampler or None, but got {sampler['type']!r}."
+        )
+    if cfg["debug"]:
+        raise UserError("RetinaHead has no debug mode; set model.train_cfg.debug=False.")
+    return cfg
+
+
+def checked_test_cfg(cfg: dict | None) -> dict:
+    """`TEST_CFG` with the settings of `cfg`, all of which RetinaHead honours.
+
+    Raises:
+        UserError: unknown key or unknown NMS.
+    """
+    cfg = _merged(TEST_CFG, cfg, "test_cfg")
+    nms = cfg["nms"]
+    if nms is not None and nms.get("type", "nms") not in NMS_TYPES:
+        raise UserError(
+            f"RetinaHead expects model.test_cfg.nms.type to be one of {NMS_TYPES}, "
+            f"but got {nms['type']!r}."
+        )
+    return cfg
+
+
+def _merged(defaults: dict, cfg: dict | None, name: str) -> dict:
+    for key in cfg or {}:
+        if key not in defaults:
+            close = get_close_matches(key, defaults, 1)
+            raise UserError(
+                f"model.{name} has the key {key!r}, which RetinaHead does not know; "
+                + (f"did you mean {close[0]!r}?" if close else f"it knows {list(defaults)}.")
+            )
+    return {**defaults, **(cfg or {})}
+
+
+def check_gt_labels(gts: list[InstanceData], metas: list[dict], num_classes: int) -> None:
+    """Raise UserError, naming image and label, unless labels lie in 0..num_classes - 1."""
+    for gt, meta in zip(gts, metas, strict=True):
+        if len(gt.labels) == 0:
+            continue
+        low, high = (int(bound) for bound in gt.labels.aminmax())
+        if low < 0 or high >= num_classes:
+            raise UserError(
+                f"image {meta.get('img_path', 'without a path')} has the label "
+                f"{low if low < 0 else high}, but the head has num_classes={num_classes}, labels "
+                f"0..{num_classes - 1}; make model.bbox_head.num_classes and the classes of the "
+                "dataset's metainfo agree."
+            )

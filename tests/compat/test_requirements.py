@@ -1,0 +1,86 @@
+import importlib.util
+import subprocess
+import sys
+import warnings
+
+import mmengine
+import pytest
+
+from retina_plugin import compat
+from retina_plugin.compat import requirements
+from retina_plugin.compat.requirements import (
+    check_pkg_resources,
+    check_requirements,
+    check_version,
+    import_or_explain,
+)
+
+
+@pytest.mark.parametrize("name", requirements.NEEDED)
+def test_a_missing_package_is_named_with_what_to_install(monkeypatch, name):
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ImportError, match=f"needs {name}, which is not installed: .*pip install"):
+        check_requirements()
+
+
+def test_a_package_that_refuses_its_neighbours_is_quoted(monkeypatch, tmp_path):
+    (tmp_path / "strict_package.py").write_text("assert False, 'MMCV==2.2.0 is incompatible'")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ImportError, match=r"cannot be imported \(MMCV==2.2.0 is incompatible\)"):
+        import_or_explain("strict_package")
+
+
+def test_a_missing_package_behind_a_package_is_quoted(monkeypatch, tmp_path):
+    (tmp_path / "leaning_package.py").write_text("import absent_package")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ImportError, match=r"cannot be imported \(No module named 'absent_package"):
+        import_or_explain("leaning_package")
+
+
+def test_a_package_that_is_there_is_returned():
+    assert import_or_explain("mmengine") is mmengine
+
+
+@pytest.mark.parametrize(("version", "needed"), [("0.10.7", True), ("0.10.12", False)])
+def test_pkg_resources_is_asked_for_where_mmengine_uses_it(monkeypatch, version, needed):
+    monkeypatch.setattr(mmengine, "__version__", version)
+    check_pkg_resources()
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    if needed:
+        with pytest.raises(ImportError, match=r'pkg_resources, .*pip install "setuptools.*<82'):
+            check_pkg_resources()
+    else:
+        check_pkg_resources()
+
+
+@pytest.mark.parametrize("version", ["1.9.3", "2.1", "2.1.0rc1", "3.0"])
+def test_a_version_out_of_the_tried_range_warns(version):
+    with pytest.warns(UserWarning, match=rf"lib >=2.1.1, <2.2, not with {version}"):
+        check_version("lib", version, "2.1.1", "2.2")
+
+
+@pytest.mark.parametrize("version", ["2.1.1", "2.1.9+cpu"])
+def test_a_version_in_the_tried_range_is_silent(version):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_version("lib", version, "2.1.1", "2.2")
+
+
+def test_versions_of_all_listed_packages_are_compared(monkeypatch):
+    compared = []
+    monkeypatch.setattr(requirements, "check_version", lambda name, *_: compared.append(name))
+    check_requirements()
+    assert compared == list(requirements.TRIED)
+
+
+def test_a_second_apply_does_nothing(monkeypatch):
+    monkeypatch.setattr(compat, "check_requirements", lambda: pytest.fail("checked again"))
+    compat.apply()  # the first was the import of the package
+
+
+def test_importing_the_package_without_mmengine_ends_in_that_sentence():
+    program = "import sys; sys.modules['mmengine'] = None; import retina_plugin"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert result.returncode == 1
+    last = result.stderr.strip().splitlines()[-1]
+    assert last.startswith("ImportError: retina_plugin needs mmengine, which is not installed")

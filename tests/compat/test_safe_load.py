@@ -1,0 +1,162 @@
+import os
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer
+from torch.serialization import add_safe_globals, clear_safe_globals, get_safe_globals
+
+from retina_plugin.compat.safe_load import (
+    allowed_globals,
+    history_statistic,
+    plain_dtype,
+    read_checkpoint,
+)
+from retina_plugin.errors import UserError
+
+
+class Call:
+    """Pickles as a call of a function."""
+
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "epoch_1.pth"
+
+
+def mmengine_checkpoint():
+    """What MMEngine writes besides weights: the history of the log, counters, plain values."""
+    return {
+        "state_dict": {"weight": torch.arange(6.0).view(2, 3)},
+        "meta": {"epoch": 1, "classes": ("a", "b"), "palette": np.arange(6).reshape(2, 3)},
+        "message_hub": {
+            "log_scalars": {"loss": HistoryBuffer([2.0, 1.0], [1, 1])},
+            "runtime_info": {"lr": np.float64(0.01), "iter": np.int64(3), "flag": np.bool_(True)},
+        },
+    }
+
+
+def check(loaded):
+    expected = mmengine_checkpoint()
+    assert torch.equal(loaded["state_dict"]["weight"], expected["state_dict"]["weight"])
+    assert np.array_equal(loaded["meta"].pop("palette"), expected["meta"].pop("palette"))
+    assert loaded["meta"] == expected["meta"]
+    hub = loaded["message_hub"]
+    assert hub["runtime_info"] == expected["message_hub"]["runtime_info"]
+    loss = hub["log_scalars"]["loss"]
+    assert [loss.statistics(name) for name in ("min", "max", "current", "mean")] == [1, 2, 1, 1.5]
+
+
+def test_a_checkpoint_of_mmengine_comes_back_whole(file):
+    torch.save(mmengine_checkpoint(), file)
+    check(read_checkpoint(file))
+
+
+def test_a_checkpoint_written_under_numpy_1_comes_back_whole(file, tmp_path):
+    torch.save(mmengine_checkpoint(), tmp_path / "new.pth")
+    with zipfile.ZipFile(tmp_path / "new.pth") as new, zipfile.ZipFile(file, "w") as old:
+        for name in new.namelist():
+            content = new.read(name)
+            assert not name.endswith("data.pkl") or b"numpy._core" in content
+            old.writestr(name, content.replace(b"numpy._core.", b"numpy.core."))
+    check(read_checkpoint(file))
+
+
+def test_tensors_go_where_map_location_says(file):
+    torch.save({"weight": torch.ones(2)}, file)
+    assert read_checkpoint(file, "meta")["weight"].device.type == "meta"
+
+
+@pytest.mark.parametrize("environment", ["0", "1"])
+def test_a_function_that_a_file_names_is_not_called(file, tmp_path, monkeypatch, environment):
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", environment)
+    marker = tmp_path / "executed"
+    torch.save({"meta": Call(os.mkdir, str(marker))}, file)
+    with pytest.raises(
+        UserError, match=r"epoch_1\.pth was not loaded, .* asks for (posix|nt)"
+    ) as e:
+        read_checkpoint(file)
+    assert not marker.exists()
+    assert "\n" not in str(e.value)
+    assert "weights_only" not in str(e.value)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        Call(getattr, HistoryBuffer, "__init__"),
+        Call(getattr, {}, "update"),
+        Call(np.dtype, "O"),
+        Call(np.dtype, "V4"),
+    ],
+)
+def test_stand_ins_serve_a_checkpoint_only(file, call):
+    torch.save({"meta": call}, file)
+    with pytest.raises(UserError, match="asks for (builtins.getattr|numpy.dtype)"):
+        read_checkpoint(file)
+
+
+def test_what_other_code_allows_is_not_allowed_here_and_allowed_again_after(file):
+    before = get_safe_globals()
+    clear_safe_globals()
+    add_safe_globals([getattr, os.mkdir])
+    torch.save({"meta": Call(getattr, {}, "update")}, file)
+    with pytest.raises(UserError, match="builtins.getattr"):
+        read_checkpoint(file)
+    assert set(get_safe_globals()) == {getattr, os.mkdir}
+    clear_safe_globals()
+    add_safe_globals(before)
+
+
+def test_a_file_does_not_change_the_statistics_of_other_buffers(file, monkeypatch):
+    honest = dict(HistoryBuffer([1.0], [1])._statistics_methods)
+    with monkeypatch.context() as patch:
+        patch.setitem(HistoryBuffer._statistics_methods, "mean", HistoryBuffer.max)
+        patch.setitem(HistoryBuffer._statistics_methods, "other", HistoryBuffer.min)
+        torch.save(HistoryBuffer([1.0], [1]), file)
+    read_checkpoint(file)
+    assert HistoryBuffer._statistics_methods == honest
+
+
+def test_statistics_are_served_by_name():
+    assert history_statistic(HistoryBuffer, "mean") is HistoryBuffer.mean
+
+
+def test_types_of_numbers_and_text_are_plain():
+    assert [plain_dtype(code).kind for code in ("f8", "<i4", "b1", "U3")] == list("fibU")
+
+
+def test_no_function_of_the_interpreter_is_allowed():
+    functions = [name[0] if isinstance(name, tuple) else name for name in allowed_globals()]
+    assert not {getattr, setattr, eval, exec, np.dtype} & set(functions)
+
+
+def damaged(content):
+    return {
+        "empty": b"",
+        "text": b"hello there\n" * 9,
+        "page": b"<!DOCTYPE html>",
+        "half": content[: len(content) // 2],
+        "noise": bytes(range(256)),
+    }
+
+
+@pytest.mark.parametrize("kind", damaged(b""))
+def test_a_damaged_file_is_named_in_one_sentence(file, kind):
+    torch.save({"weight": torch.ones(100)}, file)
+    file.write_bytes(damaged(file.read_bytes())[kind])
+    with pytest.raises(UserError, match=r"epoch_1\.pth cannot be read .* copy or download") as e:
+        read_checkpoint(file)
+    assert "\n" not in str(e.value)
+
+
+def test_a_missing_file_is_named(file):
+    with pytest.raises(UserError, match=r"epoch_1\.pth does not exist"):
+        read_checkpoint(file)

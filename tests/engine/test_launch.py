@@ -1,0 +1,154 @@
+import itertools
+import pickle
+from types import SimpleNamespace
+
+import pytest
+from mmengine.config import Config
+
+from retina_plugin.engine import launch
+from retina_plugin.errors import UserError
+
+
+def arguments(config, *options, **others):
+    defaults = {"work_dir": None, "launcher": "none", "local_rank": 0, "cfg_options": options}
+    return SimpleNamespace(config=str(config), **{**defaults, **others})
+
+
+@pytest.fixture
+def config_file(tiny_config, tmp_path):
+    path = tmp_path / "tiny.py"
+    tiny_config().dump(path)
+    return path
+
+
+RUNS = itertools.count()
+
+
+def fresh_visualizer():
+    """MMEngine warns where two runs of one process share a visualizer's name."""
+    return f"visualizer.name=run{next(RUNS)}"
+
+
+def train(config_file, *options, **others):
+    options = (*options, fresh_visualizer())
+    defaults = {"resume": None, "amp": False}
+    return launch.train(**vars(arguments(config_file, *options, **{**defaults, **others})))
+
+
+def evaluate(config_file, checkpoint, *options, **others):
+    defaults = {"out": None, "show": False, "show_dir": None, "wait_time": 2.0, "tta": False}
+    given = arguments(config_file, *options, fresh_visualizer(), **{**defaults, **others})
+    return launch.test(checkpoint=str(checkpoint), **vars(given))
+
+
+@pytest.fixture
+def trained(config_file, tmp_path):
+    assert train(config_file) == 0
+    return tmp_path / "work" / "epoch_1.pth"
+
+
+def test_options_are_parsed_as_mmengine_does(config_file):
+    cfg = launch.read_config(arguments(config_file, "a.b=1", "c=(1,x)", "d=None"))
+    assert (cfg.a.b, cfg.c, cfg.d) == (1, (1, "x"), None)
+
+
+def test_the_work_dir_is_the_typed_one_then_the_configs_then_the_files_name(tmp_path):
+    path = tmp_path / "name.py"
+    path.write_text("a = 1")
+    assert launch.read_config(arguments(path)).work_dir == "work_dirs/name"
+    path.write_text("work_dir = 'mine'")
+    assert launch.read_config(arguments(path)).work_dir == "mine"
+    assert launch.read_config(arguments(path, work_dir="typed")).work_dir == "typed"
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        (None, (), "there is no config file"),
+        ("a = (", (), "SyntaxError"),
+        ("_base_ = 'gone.py'", (), "gone.py"),
+        ("a = b", (), "NameError"),
+        ("a = 1", ("a",), "expects KEY=VALUE, not a"),
+        ("a = [1]", ("a.3=2",), "--cfg-options: Index 3"),
+        ("a = [1]", ("a.b=2",), "--cfg-options:"),
+    ],
+)
+def test_a_config_that_cannot_be_read_is_one_sentence(tmp_path, text, options, message):
+    path = tmp_path / "a.py"
+    if text:
+        path.write_text(text)
+    with pytest.raises(UserError, match=message):
+        launch.read_config(arguments(path, *options))
+
+
+def test_a_checkpoint_is_a_file_or_an_address(tmp_path):
+    (tmp_path / "a.pth").touch()
+    assert launch.existing_checkpoint(f"{tmp_path}/a.pth", "k") == f"{tmp_path}/a.pth"
+    assert launch.existing_checkpoint("https://x.org/a.pth", "k") == "https://x.org/a.pth"
+    with pytest.raises(UserError, match="k: there is no file gone.pth"):
+        launch.existing_checkpoint("gone.pth", "k")
+
+
+def test_resuming_needs_something_to_resume_unless_auto(tmp_path):
+    cfg = Config({"work_dir": str(tmp_path)})
+    with pytest.raises(UserError, match="no checkpoint in .* --resume auto"):
+        launch.ask_to_resume(cfg, "latest")
+    launch.ask_to_resume(cfg, "auto")
+    assert (cfg.resume, cfg.load_from) == (True, None)
+
+
+def test_a_named_checkpoint_is_resumed_from(tmp_path):
+    (tmp_path / "a.pth").touch()
+    cfg = Config({"work_dir": str(tmp_path)})
+    launch.ask_to_resume(cfg, f"{tmp_path}/a.pth")
+    assert (cfg.resume, cfg.load_from) == (True, f"{tmp_path}/a.pth")
+    with pytest.raises(UserError, match="--resume: there is no file gone"):
+        launch.ask_to_resume(cfg, "gone")
+
+
+def test_augmentation_wraps_the_model_and_needs_both_keys():
+    loader = {"dataset": {"pipeline": []}}
+    keys = {"tta_model": {"type": "T"}, "tta_pipeline": [1], "model": {"type": "M"}}
+    cfg = launch.augmented(Config({**keys, "test_dataloader": loader}))
+    assert cfg.model == {"type": "T", "module": {"type": "M"}}
+    assert cfg.test_dataloader.dataset.pipeline == [1]
+    with pytest.raises(UserError, match="--tta: the config has no tta_pipeline"):
+        launch.augmented(Config({"tta_model": {}}))
+
+
+@pytest.mark.slow
+def test_training_writes_a_checkpoint_and_goes_on_from_it(config_file, trained):
+    assert trained.is_file()
+    assert train(config_file, "train_cfg.max_epochs=2", resume="latest") == 0
+    assert (trained.parent / "epoch_2.pth").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tta", [False, True])
+def test_evaluation_writes_detections_and_pictures(config_file, trained, tmp_path, tta):
+    out = tmp_path / "out.pkl"
+    shown = {"show_dir": "drawn", "out": str(out), "tta": tta}
+    assert evaluate(config_file, trained, **shown) == 0
+    assert len(pickle.loads(out.read_bytes())) == 2
+    assert len(list(trained.parent.glob("*/drawn/*.png"))) == 2
+
+
+def test_a_result_file_of_another_kind_is_an_error(config_file, tmp_path, capsys):
+    (tmp_path / "a.pth").touch()
+    assert evaluate(config_file, tmp_path / "a.pth", out="a.json") == 1
+    assert "--out expects a name that ends in .pkl" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "val_dataloader.dataset.ann_file=gone.json",
+        "model.bbox_head.num_classes=7",
+        "model.neck.type=NoNeck",
+        "train_dataloader.dataset.data_root=gone",
+    ],
+)
+def test_a_mistake_is_said_before_anything_is_written(config_file, tmp_path, capsys, option):
+    assert train(config_file, option) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith("error: ")
+    assert not (tmp_path / "work").exists()

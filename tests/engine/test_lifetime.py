@@ -1,0 +1,61 @@
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from retina_plugin.engine import lifetime
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+# A child that says it is ready and then waits for more than the test takes.
+CHILD = (
+    "import sys, time; sys.path[:0] = {path!r}\n"
+    "from retina_plugin.engine.lifetime import find_mim, follow_mim\n"
+    "follow_mim(); print(find_mim(), flush=True); time.sleep(60)"
+)
+PARENT = (
+    "import subprocess, sys\n"
+    "child = subprocess.Popen([sys.executable, '-W', 'ignore', '-c', sys.argv[1]])\n"
+    "child.wait()"
+)
+
+
+def test_a_process_without_mim_follows_nobody(monkeypatch):
+    before = threading.active_count()
+    monkeypatch.setattr(lifetime, "_command", lambda pid: ["bash"])
+    assert lifetime.find_mim() is None
+    lifetime.follow_mim()
+    assert threading.active_count() == before
+
+
+def test_mim_is_found_within_three_generations(monkeypatch):
+    family = {100: ["python", "worker.py"], 101: ["python", "launch"], 102: ["python", "mim"]}
+    monkeypatch.setattr(lifetime.os, "getpid", lambda: 99)
+    monkeypatch.setattr(lifetime, "_stat", lambda pid: ["S", str(pid + 1)])
+    monkeypatch.setattr(lifetime, "_command", lambda pid: family[pid])
+    assert lifetime.find_mim() == 102
+    family[102], family[103] = ["bash"], ["mim"]
+    assert lifetime.find_mim() is None
+
+
+def test_an_unreadable_ancestor_ends_the_search(monkeypatch):
+    def refuse(pid):
+        raise PermissionError
+
+    monkeypatch.setattr(lifetime, "_command", refuse)
+    assert lifetime.find_mim() is None
+
+
+@pytest.mark.slow
+def test_a_training_ends_with_the_mim_that_started_it(tmp_path):
+    mim = tmp_path / "mim"
+    mim.write_text(PARENT)
+    child = CHILD.format(path=sys.path)
+    with subprocess.Popen(
+        [sys.executable, str(mim), child], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout.readline().strip() == str(parent.pid)
+        parent.kill()
+        # The child holds the other end of the pipe: it closes when the child has ended.
+        assert parent.stdout.read() == ""

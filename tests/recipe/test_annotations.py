@@ -1,0 +1,71 @@
+import json
+
+import pytest
+
+from retina_plugin.errors import UserError
+from retina_plugin.recipe.annotations import Summary, read_annotations
+
+GOOD = {
+    "images": [{"file_name": "b.png", "width": 30, "height": 40}, {"width": 60, "height": 20}],
+    "categories": [{"id": 2, "name": "b"}, {"id": 1, "name": "a"}],
+    "annotations": [{}, {}, {}],
+}
+
+
+@pytest.fixture
+def read(tmp_path):
+    def write_and_read(content, encoding="utf-8"):
+        path = tmp_path / "a.json"
+        text = content if isinstance(content, str) else json.dumps(content)
+        path.write_text(text, encoding=encoding)
+        return read_annotations(str(path), "the.key")
+
+    return write_and_read
+
+
+def test_a_summary_keeps_the_order_of_the_file(read):
+    assert read(GOOD) == Summary(("b", "a"), "b.png", annotations=3, median_size=(50, 25))
+
+
+def test_a_size_that_is_missing_leaves_no_median(read):
+    assert read({**GOOD, "images": [{"width": 3, "height": 4}, {"width": 3}]}).median_size is None
+
+
+def test_a_file_for_testing_may_lack_annotations(read):
+    assert read({key: GOOD[key] for key in ("images", "categories")}).annotations == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("", "is empty"),
+        ("{", "not valid JSON"),
+        ("[" * 100000, "not valid JSON"),
+        ([], "lists no images"),
+        ({**GOOD, "images": []}, "lists no images"),
+        ({**GOOD, "images": [1]}, "lists no images"),
+        ({"images": [{}]}, "lists no categories"),
+        ({**GOOD, "categories": [{"id": 3}]}, "without a name"),
+        ({**GOOD, "categories": [{"name": ""}]}, "without a name"),
+        ({**GOOD, "categories": [{"name": "a"}, {"name": "a"}]}, "several categories named a"),
+    ],
+)
+def test_a_broken_file_is_one_sentence_with_file_and_key(read, tmp_path, content, problem):
+    with pytest.raises(UserError, match=problem) as caught:
+        read(content)
+    assert str(tmp_path / "a.json") in str(caught.value)
+    assert str(caught.value).startswith("the.key:")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(UserError, match="no annotation file .*gone.json"):
+        read_annotations(str(tmp_path / "gone.json"), "key")
+
+
+def test_a_byte_order_mark_is_read_over(read):
+    assert read(GOOD, encoding="utf-8-sig").names == ("b", "a")
+
+
+def test_a_file_that_changed_is_read_again(read):
+    assert read(GOOD).annotations == 3
+    assert read({**GOOD, "annotations": []}).annotations == 0

@@ -1,0 +1,53 @@
+import pytest
+
+from retina_plugin.recipe.backbone import PRETRAINED, fit_backbone
+
+
+def test_a_shipped_config_needs_no_fitting(load):
+    for name in ("retinanet_r50", "retinanet_r101", "retinanet_r18", "retinanet_x101"):
+        assert fit_backbone(load(name)) == []
+
+
+@pytest.mark.parametrize(
+    ("depth", "channels"), [(18, [64, 128, 256, 512]), (152, [256, 512, 1024, 2048])]
+)
+def test_neck_and_weights_follow_the_depth(load, depth, channels):
+    cfg = load("retinanet_r50", model__backbone__depth=depth)
+    fit_backbone(cfg)
+    assert cfg.model.neck.in_channels == channels
+    assert cfg.model.backbone.init_cfg.checkpoint == PRETRAINED[depth]
+
+
+def test_the_neck_follows_a_narrower_backbone(load):
+    cfg = load("retinanet_r18", model__backbone__base_channels=8)
+    fit_backbone(cfg)
+    assert cfg.model.neck.in_channels == [8, 16, 32, 64]
+
+
+def test_channels_and_weights_set_by_hand_win(load):
+    cfg = load(
+        "retinanet_r50",
+        model__backbone__depth=18,
+        model__neck__in_channels=[1, 2, 3, 4],
+        model__backbone__init_cfg__checkpoint="mine.pth",
+    )
+    assert fit_backbone(cfg) == []
+
+
+def test_random_weights_are_not_frozen(load):
+    cfg = load("retinanet_r50", model__backbone__init_cfg=None)
+    fit_backbone(cfg)
+    assert cfg.model.backbone.frozen_stages == -1
+    assert cfg.model.backbone.norm_eval is False
+
+
+@pytest.mark.parametrize(("resume", "frozen"), [(False, 1), (True, -1)])
+def test_loaded_weights_stay_frozen_and_a_resumed_run_goes_on_as_it_began(load, resume, frozen):
+    cfg = load("retinanet_r50", model__backbone__init_cfg=None, load_from="a.pth", resume=resume)
+    fit_backbone(cfg)
+    assert cfg.model.backbone.frozen_stages == frozen
+
+
+def test_other_backbones_are_left_alone(load):
+    cfg = load("retinanet_r50", model__backbone__type="RegNet", model__backbone__depth=18)
+    assert fit_backbone(cfg) == []

@@ -1,0 +1,71 @@
+import pytest
+import torch
+
+from retina_plugin.errors import UserError
+from retina_plugin.recipe import check, resolve
+from retina_plugin.recipe.check import check_data, check_device
+
+KEY = "train_dataloader.dataset"
+
+
+@pytest.fixture
+def custom(load, coco_folder):
+    def build(**options):
+        cfg = load("retinanet_custom", data_root=str(coco_folder), **options)
+        cfg.model.backbone.update(depth=18, init_cfg=None)
+        return resolve(cfg, say=None)
+
+    return build
+
+
+def test_a_good_config_passes(custom):
+    check(custom(), ("train", "val", "test"))
+
+
+def test_each_kind_of_mistake_is_found(custom):
+    for options, message in (
+        ({"device": "cuda"}, "device asks for a GPU"),
+        ({"val_evaluator__type": "No"}, "val_evaluator.type"),
+        ({"model__bbox_head__num_classes": 9}, "num_classes is 9"),
+    ):
+        cfg = custom(**options)
+        if torch.cuda.is_available() and "device" in options:
+            continue
+        with pytest.raises(UserError, match=message):
+            check(cfg, ("train", "val"))
+
+
+def test_a_missing_folder_and_a_missing_file_are_named(custom):
+    dataset = custom().train_dataloader.dataset
+    with pytest.raises(UserError, match=f"{KEY}.data_root: there is no folder nowhere"):
+        check_data("train", KEY, {**dataset, "data_root": "nowhere"})
+    with pytest.raises(UserError, match=f"{KEY}.ann_file: there is no annotation file"):
+        check_data("train", KEY, {**dataset, "ann_file": "gone.json"})
+    with pytest.raises(UserError, match=f"{KEY}.data_prefix.img: there is no image .*train0.png"):
+        check_data("train", KEY, {**dataset, "data_prefix": {"img": "nowhere"}})
+
+
+def test_training_needs_annotations_and_testing_does_not(write_coco, tmp_path):
+    write_coco(tmp_path / "a.json", tmp_path / "a.png", annotations=())
+    dataset = {"data_root": str(tmp_path), "ann_file": "a.json"}
+    check_data("test", KEY, dataset)
+    with pytest.raises(UserError, match="holds no annotations"):
+        check_data("train", KEY, dataset)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"device": "cuda:1"}, {"optim_wrapper__type": "AmpOptimWrapper"}, {}],
+)
+def test_a_gpu_that_is_not_there_is_an_error(load, monkeypatch, options):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "" if options else "0")
+    with pytest.raises(UserError, match="asks for a GPU, but torch"):
+        check_device(load("retinanet_r50", **options))
+
+
+@pytest.mark.parametrize("visible", ["", "-1"])
+def test_a_cpu_is_enough_where_nothing_asks_for_more(load, monkeypatch, visible):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    check_device(load("retinanet_r50", device="cpu"))

@@ -1,0 +1,89 @@
+import pytest
+from mmengine.config import ConfigDict
+
+from retina_plugin.errors import UserError
+from retina_plugin.recipe import resolve
+from retina_plugin.recipe.classes import (
+    check_classes,
+    classes_in_file,
+    configured_classes,
+    fill_classes,
+    is_coco,
+    palette,
+)
+
+
+@pytest.fixture
+def custom(load, coco_folder):
+    def build(**options):
+        return resolve(load("retinanet_custom", data_root=str(coco_folder), **options), say=None)
+
+    return build
+
+
+def check(cfg):
+    check_classes(cfg, "train", "train_dataloader.dataset", cfg.train_dataloader.dataset)
+
+
+def test_colours_differ_and_are_bytes():
+    colours = palette(90)
+    assert len(set(colours)) == 90
+    assert all(0 <= part <= 255 for colour in colours for part in colour)
+    assert palette(0) == []
+
+
+def test_classes_of_the_file_pass_and_are_filled_in(custom, coco_folder):
+    cfg = custom()
+    check(cfg)
+    assert classes_in_file(cfg.train_dataloader.dataset, "k") == ("dark", "light")
+    assert configured_classes(cfg.train_dataloader.dataset) == ("dark", "light")
+    assert len(cfg.train_dataloader.dataset.metainfo.palette) == 2
+
+
+def test_classes_set_by_hand_win(custom):
+    cfg = custom(train_dataloader__dataset__metainfo={"classes": ("light",)})
+    assert cfg.train_dataloader.dataset.metainfo.classes == ("light",)
+    assert cfg.val_dataloader.dataset.metainfo.classes == ("light",)
+    assert cfg.model.bbox_head.num_classes == 1
+    check(cfg)
+
+
+def test_configs_with_fixed_classes_are_left_alone(load):
+    assert fill_classes(load("retinanet_r50")) == []
+
+
+def test_a_wrong_number_of_classes_is_an_error(custom):
+    with pytest.raises(UserError, match="num_classes is 5, .* set it to 2"):
+        check(custom(model__bbox_head__num_classes=5))
+
+
+def test_a_name_that_the_file_lacks_comes_with_the_nearest(custom):
+    cfg = custom(train_dataloader__dataset__metainfo={"classes": ("dark", "lihgt")})
+    with pytest.raises(UserError, match="'lihgt' .did you mean 'light'.*1 of 2"):
+        check(cfg)
+
+
+def test_another_order_than_the_file_is_an_error(custom):
+    cfg = custom(train_dataloader__dataset__metainfo={"classes": ("light", "dark")})
+    with pytest.raises(UserError, match="expected dark, light"):
+        check(cfg)
+
+
+def test_one_string_is_not_a_list_of_names(custom):
+    cfg = custom(train_dataloader__dataset__metainfo={"classes": "dark"})
+    with pytest.raises(UserError, match="expected a tuple of names, got 'dark'"):
+        check(cfg)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("CocoDataset", True),
+        ("retina_plugin.CocoDataset", True),
+        ("VOCDataset", False),
+        ("LVISV1Dataset", False),
+        ("NoSuchDataset", False),
+    ],
+)
+def test_only_coco_datasets_are_read_as_such(name, expected):
+    assert is_coco(ConfigDict(type=name)) is expected

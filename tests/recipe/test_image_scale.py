@@ -1,0 +1,72 @@
+import json
+
+import pytest
+
+from retina_plugin.errors import UserError
+from retina_plugin.recipe import resolve
+from retina_plugin.recipe.image_scale import follow_image_scale, native_scale
+
+
+def scales(pipeline):
+    return [one["scale"] for one in pipeline if one["type"] == "Resize"]
+
+
+def test_all_pipelines_take_the_asked_scale(load):
+    cfg = load("retinanet_r50", image_scale=[500, 300])
+    assert len(follow_image_scale(cfg)) == 4
+    assert scales(cfg.train_dataloader.dataset.pipeline) == [(500, 300)]
+    assert scales(cfg.test_dataloader.dataset.pipeline) == [(500, 300)]
+    assert cfg.tta_pipeline[1]["transforms"][0][0]["scale"] == (500, 300)
+
+
+def test_a_scale_set_by_hand_wins(load):
+    cfg = load("retinanet_r50", image_scale=(500, 300))
+    cfg.train_dataloader.dataset.pipeline[2].scale = (200, 100)
+    follow_image_scale(cfg)
+    assert scales(cfg.train_dataloader.dataset.pipeline) == [(200, 100)]
+
+
+def test_the_written_scale_stays(load):
+    assert follow_image_scale(load("retinanet_r50")) == []
+
+
+def test_the_600_pixel_configs_resize_to_600(load):
+    cfg = resolve(load("retinanet_r101_600"), say=None)
+    assert scales(cfg.train_dataloader.dataset.pipeline) == [(1000, 600)]
+
+
+def test_a_scale_that_nothing_reads_is_warned_of(load):
+    cfg = load("retinanet_r50", image_scale=(500, 300), recipe__image_scale=(1, 1))
+    (change,) = follow_image_scale(cfg)
+    assert "WARNING" in change.reason
+
+
+@pytest.fixture
+def sized(load, tmp_path):
+    def build(images):
+        content = {"images": images, "categories": [{"name": "a"}]}
+        (tmp_path / "a.json").write_text(json.dumps(content))
+        return load(
+            "retinanet_custom",
+            train_dataloader__dataset__data_root=str(tmp_path),
+            train_dataloader__dataset__ann_file="a.json",
+        )
+
+    return build
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ([(640, 480), (480, 640), (100, 90)], (640, 480)),
+        ([(4000, 3000)], (1333, 800)),
+    ],
+)
+def test_the_native_scale_is_the_median_up_to_the_papers(sized, sizes, expected):
+    images = [{"width": width, "height": height} for width, height in sizes]
+    assert native_scale(sized(images)) == expected
+
+
+def test_the_native_scale_needs_every_size(sized):
+    with pytest.raises(UserError, match="image_scale='auto' needs width and height of every"):
+        native_scale(sized([{"width": 3}]))

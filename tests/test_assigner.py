@@ -1,0 +1,107 @@
+"""The assigner behind MMDetection's interface, against MMDetection's own."""
+
+import pytest
+import torch
+from mmdet.models.task_modules import MaxIoUAssigner
+from mmengine.structures import InstanceData
+
+from retina_plugin import AnchorAssigner
+
+
+def slices(*heights):
+    return torch.tensor([[0.0, 0.0, 10.0, height] for height in heights])
+
+
+def random_case(seed, gts=12):
+    generator = torch.Generator().manual_seed(seed)
+    centre = torch.rand(400, 2, generator=generator) * 100
+    size = torch.rand(400, 2, generator=generator) * 40 + 4
+    anchors = torch.cat([centre - size / 2, centre + size / 2], dim=1)
+    corner = torch.rand(gts, 2, generator=generator) * 80
+    boxes = torch.cat([corner, corner + torch.rand(gts, 2, generator=generator) * 40 + 2], dim=1)
+    return anchors.round(), boxes.round()
+
+
+def stock(anchors, boxes, regions=None, **options):
+    assigner = MaxIoUAssigner(**{"pos_iou_thr": 0.5, "neg_iou_thr": 0.4, **options})
+    return assigner.assign(*instances(anchors, boxes, regions))
+
+
+def instances(anchors, boxes, regions=None):
+    labels = torch.arange(len(boxes))
+    crowd = None if regions is None else InstanceData(bboxes=regions)
+    return InstanceData(priors=anchors), InstanceData(bboxes=boxes, labels=labels), crowd
+
+
+@pytest.mark.parametrize("low_quality", [True, False])
+@pytest.mark.parametrize("ties", [True, False])
+@pytest.mark.parametrize("neg", [0.4, (0.1, 0.4)])
+@pytest.mark.parametrize("seed", range(5))
+def test_equals_mmdetection_where_every_box_overlaps_an_anchor(low_quality, ties, neg, seed):
+    anchors, boxes = random_case(seed)
+    options = {
+        "match_low_quality": low_quality,
+        "gt_max_assign_all": ties,
+        "neg_iou_thr": neg,
+    }
+    ours = AnchorAssigner(**options).assign(*instances(anchors, boxes))
+    theirs = stock(anchors, boxes, **options)
+    assert torch.equal(ours.gt_inds, theirs.gt_inds)
+    assert torch.equal(ours.labels, theirs.labels)
+    assert torch.equal(ours.max_overlaps, theirs.max_overlaps)
+    assert ours.num_gts == theirs.num_gts
+
+
+@pytest.mark.parametrize("wrt_candidates", [True, False])
+def test_ignore_regions_equal_mmdetection(wrt_candidates):
+    anchors, boxes = random_case(7)
+    regions = torch.tensor([[10.0, 10.0, 60.0, 60.0], [70.0, 5.0, 95.0, 30.0]])
+    options = {"ignore_iof_thr": 0.5, "ignore_wrt_candidates": wrt_candidates}
+    ours = AnchorAssigner(**options).assign(*instances(anchors, boxes, regions))
+    assert torch.equal(ours.gt_inds, stock(anchors, boxes, regions, **options).gt_inds)
+    off = AnchorAssigner().assign(*instances(anchors, boxes, regions))
+    assert torch.equal(off.gt_inds, stock(anchors, boxes).gt_inds)
+
+
+def test_assign_on_no_boxes_equals_mmdetection():
+    ours = AnchorAssigner().assign(*instances(slices(10, 5), torch.zeros(0, 4)))
+    theirs = stock(slices(10, 5), torch.zeros(0, 4))
+    assert torch.equal(ours.gt_inds, theirs.gt_inds)
+    assert torch.equal(ours.labels, theirs.labels)
+
+
+def test_assigning_on_the_cpu_above_a_number_of_boxes_changes_nothing():
+    anchors, boxes = random_case(3)
+    codes, best = AnchorAssigner(gpu_assign_thr=2).match(anchors, boxes)
+    expected, expected_best = AnchorAssigner().match(anchors, boxes)
+    assert torch.equal(codes, expected)
+    assert torch.equal(best, expected_best)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"iou_calculator": {"type": "BboxDistanceMetric"}}, "computes IoU itself"),
+        ({"perm_repeat_gt_cfg": {"iou_thr": 0.7}}, "does not shift"),
+        ({"pos_iou_thr": 0.3}, "neg_iou_thr <= pos_iou_thr"),
+        ({"neg_iou_thr": 0.0}, "0 < neg_iou_thr"),
+    ],
+)
+def test_value_that_cannot_be_honoured_is_an_error(options, words):
+    with pytest.raises(ValueError, match=words):
+        AnchorAssigner(**options)
+
+
+def test_accepts_every_key_of_mmdetections_assigner():
+    AnchorAssigner(
+        pos_iou_thr=0.5,
+        neg_iou_thr=[0.0, 0.4],
+        min_pos_iou=0,
+        gt_max_assign_all=True,
+        ignore_iof_thr=-1,
+        ignore_wrt_candidates=True,
+        match_low_quality=True,
+        gpu_assign_thr=-1,
+        iou_calculator={"type": "BboxOverlaps2D"},
+        perm_repeat_gt_cfg=None,
+    )

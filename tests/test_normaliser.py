@@ -1,0 +1,75 @@
+"""What the losses of an image are divided by."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from retina_plugin import Normaliser
+
+POSITIVES = torch.tensor([4, 0, 1])
+
+
+def test_image_is_the_mean_over_images_of_one_over_positives():
+    """(1/4, 1/max(0, 1), 1/1) / 3."""
+    factors = Normaliser("image")(POSITIVES)
+    torch.testing.assert_close(factors, torch.tensor([1 / 12, 1 / 3, 1 / 3]))
+
+
+def test_batch_is_one_over_the_sum_of_at_least_one_positive():
+    """MMDetection: 4 + max(0, 1) + 1 = 6."""
+    torch.testing.assert_close(Normaliser("batch")(POSITIVES), torch.full((3,), 1 / 6))
+
+
+def test_global_in_one_process_is_batch():
+    assert torch.equal(Normaliser("global")(POSITIVES), Normaliser("batch")(POSITIVES))
+
+
+def test_ema_keeps_nine_tenths_and_starts_at_a_hundred():
+    """100 -> .9 * 100 + .1 * 6 = 90.6 -> .9 * 90.6 + .1 * 6 = 82.14."""
+    normaliser = Normaliser("ema")
+    torch.testing.assert_close(normaliser(POSITIVES), torch.full((3,), 1 / 90.6))
+    torch.testing.assert_close(normaliser(POSITIVES), torch.full((3,), 1 / 82.14))
+
+
+def test_ema_moves_in_training_only():
+    normaliser = Normaliser("ema").eval()
+    normaliser(POSITIVES)
+    assert normaliser.running.item() == 100
+    with torch.no_grad():
+        normaliser.train()(POSITIVES)
+    assert normaliser.running.item() == 100
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys"), [("image", []), ("batch", []), ("global", []), ("ema", ["running"])]
+)
+def test_only_ema_has_a_state(kind, keys):
+    assert list(Normaliser(kind).state_dict()) == keys
+
+
+def test_unknown_kind_is_an_error():
+    with pytest.raises(ValueError, match="one of .*'image'.* but got 'sum'"):
+        Normaliser("sum")
+
+
+SCRIPT = """
+import torch
+from retina_plugin import Normaliser
+torch.distributed.init_process_group("gloo")
+positives = [[6, 2], [0]][torch.distributed.get_rank()]
+print("factor", Normaliser("global")(torch.tensor(positives))[0].item())
+torch.distributed.destroy_process_group()
+"""
+
+
+def test_global_is_the_mean_over_processes(tmp_path):
+    """Sums 8 and max(0, 1) = 1 of two processes: both divide by 4.5."""
+    script = tmp_path / "rank.py"
+    script.write_text(SCRIPT)
+    launch = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone"]
+    done = subprocess.run([*launch, "--nproc-per-node=2", script], capture_output=True, text=True)
+    factors = [float(value) for value in re.findall(r"factor ([\d.]+)", done.stdout)]
+    assert factors == [pytest.approx(1 / 4.5)] * 2, done.stderr

@@ -1,0 +1,76 @@
+import ast
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TOOLS = ROOT / "tools"
+
+
+def run(*words, **options):
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, *map(str, words)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+        **options,
+    )
+
+
+@pytest.mark.parametrize("name", ["train", "test"])
+def test_help_needs_no_package_and_does_not_make_mim_add_a_flag(name):
+    # -S: without site-packages, so help cannot wait for torch.
+    done = run("-S", TOOLS / f"{name}.py", "-h")
+    assert done.returncode == 0, done.stderr
+    assert "--cfg-options" in done.stdout
+    assert "--gpus" not in done.stdout
+
+
+@pytest.mark.parametrize("path", sorted(TOOLS.glob("*.py")), ids=lambda path: path.name)
+def test_a_tool_imports_only_the_standard_library_at_its_top(path):
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            name = node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
+            assert name.split(".")[0] in sys.stdlib_module_names
+
+
+def test_a_mistake_is_one_sentence_and_exit_code_1(tmp_path):
+    done = run(TOOLS / "train.py", "gone.py", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == "error: there is no config file gone.py.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_package_is_one_sentence(tmp_path):
+    (tmp_path / "mmengine.py").write_text("raise ModuleNotFoundError('x', name='mmengine')")
+    script = f"import sys, runpy; sys.path.insert(0, {str(tmp_path)!r}); sys.argv[1:] = ['a.py']\n"
+    script += f"runpy.run_path({str(TOOLS / 'train.py')!r}, run_name='__main__')"
+    done = run("-c", script)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_two_processes_train_and_evaluate_on_a_cpu(tiny_config, tmp_path):
+    tiny_config().dump(tmp_path / "tiny.py")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    launcher = ["-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={port}"]
+    trained = run(*launcher, TOOLS / "train.py", "tiny.py", "--launcher", "pytorch", cwd=tmp_path)
+    assert trained.returncode == 0, trained.stderr[-2000:]
+    # 2 processes of 4 images each, over 4 images: one iteration.
+    assert "8 (4 x 2 processes x 1 accumulated)" in trained.stdout
+    checkpoint = tmp_path / "work" / "epoch_1.pth"
+    tested = run(
+        *launcher, TOOLS / "test.py", "tiny.py", checkpoint, "--launcher", "pytorch", cwd=tmp_path
+    )
+    assert tested.returncode == 0, tested.stderr[-2000:]
+    assert "coco/bbox_mAP:" in tested.stdout + tested.stderr
