@@ -18,7 +18,7 @@ DIGITS = (1, 4)  # how many in a scene
 SIDE = (40, 112)  # pixels, height of a digit before it is cut to its ink
 # Share of each photograph's width from which a split takes its backgrounds, with a gap between.
 REGIONS = {"train": (0.0, 0.62), "val": (0.65, 1.0)}
-SHARE_OF_SCANS = 0.8  # for training; the rest was written by other people
+SHARE_OF_SCANS = 0.8  # for training, from the beginning of the file
 CLASSES = tuple("0123456789")
 INK = 0.35  # opacity from which a pixel belongs to a digit
 
@@ -39,7 +39,9 @@ def material(split: str) -> Material:
     part = slice(None, cut) if split == "train" else slice(cut, None)
     left, right = REGIONS[split]
     photos = [
-        np.ascontiguousarray(photo[:, int(left * photo.shape[1]) : int(right * photo.shape[1]), ::-1])
+        np.ascontiguousarray(
+            photo[:, int(left * photo.shape[1]) : int(right * photo.shape[1]), ::-1]
+        )
         for photo in load_sample_images().images
     ]
     return Material(digits.images[part] / 16, digits.target[part], photos)
@@ -64,7 +66,8 @@ def make_scenes(folder: Path, train: int = 2400, val: int = 200, seed: int = 0) 
 
 def _make_split(folder: Path, split: str, count: int, generator: np.random.Generator) -> dict:
     stock = material(split)
-    images, annotations = [], []
+    images: list[dict] = []
+    annotations: list[dict] = []
     for image_id in range(1, count + 1):
         canvas, labels, boxes = make_scene(stock, generator)
         name = f"{split}_{image_id:05d}.jpg"

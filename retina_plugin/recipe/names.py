@@ -1,5 +1,6 @@
 """Type names in a config, held against the registries before anything is built."""
 
+import copy
 import difflib
 from collections.abc import Iterator
 
@@ -60,7 +61,7 @@ def check_names(cfg: Config, splits: tuple[str, ...]) -> None:
             if isinstance(name, str) and registry.get(name) is None:
                 raise UserError(f"{key}.type: {_unknown(name, registry)}")
         try:
-            MODELS.build(cfg.model)
+            MODELS.build(copy.deepcopy(cfg.model))
         except KeyError as error:
             raise UserError(f"model: {str(error.args[0]).partition(chr(10))[0]}") from error
 

@@ -124,6 +124,13 @@ def test_training_writes_a_checkpoint_and_goes_on_from_it(config_file, trained):
 
 
 @pytest.mark.slow
+def test_mixed_precision_trains_on_whatever_there_is(config_file, tmp_path):
+    assert train(config_file, amp=True) == 0
+    written = Config.fromfile(tmp_path / "work" / config_file.name)
+    assert written.optim_wrapper.type == "retina_plugin.MixedPrecisionOptimWrapper"
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("tta", [False, True])
 def test_evaluation_writes_detections_and_pictures(config_file, trained, tmp_path, tta):
     out = tmp_path / "out.pkl"

@@ -49,3 +49,10 @@ def test_a_wrong_name_inside_the_model_is_one_line(load):
 
 def test_what_only_training_uses_is_not_needed_for_testing(load):
     check_names(load("retinanet_r18", optim_wrapper__type="Missing"), ("test",))
+
+
+def test_the_config_stays_as_it_was(load):
+    cfg = load("retinanet_r18")
+    before = cfg.model.to_dict()
+    check_names(cfg, ALL)
+    assert cfg.model.to_dict() == before

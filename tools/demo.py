@@ -1,0 +1,26 @@
+"""Trains and evaluates a small RetinaNet on scenes of handwritten digits; `make demo` runs it."""
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def main() -> int:
+    """Parses, then hands over to the package."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("demo_out"), help="folder of all results")
+    parser.add_argument("--cfg-options", nargs="+", metavar="KEY=VALUE", default=[])
+    arguments = parser.parse_args()
+
+    from retina_plugin.demo import run_demo
+    from retina_plugin.errors import UserError
+
+    try:
+        run_demo(arguments.out, arguments.cfg_options)
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
