@@ -11,6 +11,9 @@ from .losses import FocalLoss, focal_loss  # noqa: E402
 from .matching import BACKGROUND, IGNORED, label_anchors  # noqa: E402
 from .neck import RetinaFPN  # noqa: E402
 from .normaliser import Normaliser  # noqa: E402
+from .recipe import allow_inheritance  # noqa: E402
+
+allow_inheritance()
 
 __version__ = "0.1.0"
 

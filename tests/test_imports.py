@@ -17,7 +17,7 @@ FLOORS = [
     ["data"],
     ["recipe"],
     ["engine"],
-    ["analysis"],
+    ["analysis", "demo"],
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -38,7 +38,9 @@ def _fit_neck(backbone: ConfigDict, neck: ConfigDict) -> list[Change]:
     if list(neck.in_channels) not in (NARROW, WIDE):
         return []
     neck.in_channels = channels
-    return [Change("model.neck.in_channels", channels, f"model.backbone.depth={backbone.depth}")]
+    return [
+        Change("model.neck.in_channels", channels, f"follows model.backbone.depth={backbone.depth}")
+    ]
 
 
 def _fit_weights(backbone: ConfigDict) -> list[Change]:
@@ -49,7 +51,7 @@ def _fit_weights(backbone: ConfigDict) -> list[Change]:
         return []
     init_cfg.checkpoint = right
     key = "model.backbone.init_cfg.checkpoint"
-    return [Change(key, right, f"model.backbone.depth={backbone.depth}")]
+    return [Change(key, right, f"follows model.backbone.depth={backbone.depth}")]
 
 
 def _starts_afresh(cfg: Config) -> bool:

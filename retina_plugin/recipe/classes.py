@@ -37,11 +37,13 @@ def fill_classes(cfg: Config) -> list[Change]:
         names = names or configured_classes(dataset) or classes_in_file(dataset, key)
         if not configured_classes(dataset):
             dataset.metainfo = {"classes": names, "palette": palette(len(names))}
-            changes.append(Change(f"{key}.metainfo.classes", ", ".join(names), "annotation file"))
+            changes.append(
+                Change(f"{key}.metainfo.classes", ", ".join(names), "read from the annotations")
+            )
     head = cfg.model.get("bbox_head", {})
     if head.get("num_classes", 0) is None:
         head.num_classes = len(names)
-        changes.append(Change("model.bbox_head.num_classes", len(names), "classes"))
+        changes.append(Change("model.bbox_head.num_classes", len(names), "follows the classes"))
     return changes
 
 

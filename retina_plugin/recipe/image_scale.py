@@ -60,7 +60,7 @@ def follow_image_scale(cfg: Config) -> list[Change]:
     for key, transform in resizes:
         if _same(transform["scale"], written) and not _same(scale, written):
             transform["scale"] = scale
-            changes.append(Change(key, scale, "image_scale"))
+            changes.append(Change(key, scale, "follows image_scale"))
     if not any(_same(transform["scale"], scale) for _, transform in resizes):
         changes.append(Change("image_scale", scale, "WARNING: no transform reads this key"))
     return changes

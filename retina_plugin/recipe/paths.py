@@ -21,7 +21,7 @@ def follow_data_root(cfg: Config) -> list[Change]:
     for _, key, dataset in datasets_of(cfg):
         if dataset.get("data_root") == written != root:
             dataset.data_root = root
-            changes.append(Change(f"{key}.data_root", root, "data_root"))
+            changes.append(Change(f"{key}.data_root", root, "follows data_root"))
     roots = [dataset.get("data_root") for _, _, dataset in datasets_of(cfg)]
     if root != written and root not in roots:
         changes.append(Change("data_root", root, "WARNING: no dataset reads this key"))
@@ -38,5 +38,5 @@ def point_evaluators(cfg: Config) -> list[Change]:
         for key, evaluator in evaluators_of(cfg, split):
             if files and evaluator.get("ann_file") in defaults and evaluator.ann_file != files[0]:
                 evaluator.ann_file = files[0]
-                changes.append(Change(f"{key}.ann_file", files[0], f"{split}_dataloader"))
+                changes.append(Change(f"{key}.ann_file", files[0], f"follows {split}_dataloader"))
     return changes
