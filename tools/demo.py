@@ -12,9 +12,11 @@ def main() -> int:
     parser.add_argument("--cfg-options", nargs="+", metavar="KEY=VALUE", default=[])
     arguments = parser.parse_args()
 
-    from retina_plugin.demo import run_demo
-    from retina_plugin.errors import UserError
-
+    try:
+        from retina_plugin.demo import run_demo
+        from retina_plugin.errors import UserError
+    except ImportError as error:
+        sys.exit(f"error: {error}; pip install 'retina_plugin[stock,mim,demo]' has all of it.")
     try:
         run_demo(arguments.out, arguments.cfg_options)
     except UserError as error:

@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
+from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 from torch.serialization import add_safe_globals, clear_safe_globals, get_safe_globals
 
 from ..errors import UserError
 
 STATISTICS = ("min", "max", "current", "mean")
+ANNEALING = ("_annealing_cos", "_annealing_linear")
 # Booleans, numbers and text. An array of Python objects can crash the interpreter.
 DTYPE_KINDS = "biufcSU"
 NUMPY_MODULES = ("numpy._core.multiarray", "numpy.core.multiarray")  # numpy 2, numpy 1
@@ -51,20 +53,34 @@ def allowed_globals() -> list[Global]:
     scalar: Any = np.float64().__reduce__()[0]
     names: list[Global] = [HistoryBuffer, np.ndarray]
     names += {type(np.dtype(code)) for code in np.typecodes["All"] if _is_plain(np.dtype(code))}
-    names += [(plain_dtype, "numpy.dtype"), (history_statistic, "builtins.getattr")]
+    names += [(plain_dtype, "numpy.dtype"), (named_method, "builtins.getattr")]
+    scheduler = f"{OneCycleParamScheduler.__module__}.{OneCycleParamScheduler.__name__}"
+    names += [(one_cycle, scheduler)]
     names += [(reconstruct, f"{module}._reconstruct") for module in NUMPY_MODULES]
     return names + [(scalar, f"{module}.scalar") for module in NUMPY_MODULES]
 
 
-def history_statistic(owner: object, name: str) -> Callable:
-    """What a checkpoint gets in place of `getattr`, by which a HistoryBuffer names its methods.
+def named_method(owner: object, name: str) -> Callable:
+    """What a checkpoint gets in place of `getattr`, by which MMEngine's objects name methods.
 
     Raises:
-        UnpicklingError: Anything but the four statistics of HistoryBuffer is asked for.
+        UnpicklingError: Anything but the four statistics of HistoryBuffer and the two annealing
+            functions of the one-cycle schedule is asked for.
     """
     if owner is HistoryBuffer and name in STATISTICS:
         return getattr(HistoryBuffer, name)
+    if owner is one_cycle and name in ANNEALING:
+        return getattr(OneCycleParamScheduler, name)
     raise pickle.UnpicklingError("GLOBAL builtins.getattr")
+
+
+def one_cycle(*arguments: object) -> None:
+    """What a checkpoint gets in place of the one-cycle schedule: an owner of two functions.
+
+    Raises:
+        UnpicklingError: The checkpoint calls it.
+    """
+    raise pickle.UnpicklingError(f"GLOBAL {OneCycleParamScheduler.__name__}")
 
 
 def plain_dtype(code: str, *flags: bool) -> np.dtype:

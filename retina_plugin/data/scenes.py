@@ -1,25 +1,22 @@
-"""Scenes of handwritten digits over photographs, as a detection dataset in COCO format.
+"""Scenes of handwritten digits over photographs, with the box of every digit.
 
 Digits are scikit-learn's bundled scans (the test part of the UCI optical digits, 1,797 scans of
 8 x 8 pixels); photographs are its two bundled ones. Scans and photo regions of the validation
-scenes are never in a training scene. The same seed makes the same files.
+scenes are never in a training scene.
 """
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
 from sklearn.datasets import load_digits, load_sample_images
 
-SIZE = 224  # pixels, of a square scene
+SIZE = 192  # pixels, of a square scene
 DIGITS = (1, 4)  # how many in a scene
-SIDE = (40, 112)  # pixels, height of a digit before it is cut to its ink
+SIDE = (36, 96)  # pixels, height of a digit before it is cut to its ink
 # Share of each photograph's width from which a split takes its backgrounds, with a gap between.
 REGIONS = {"train": (0.0, 0.62), "val": (0.65, 1.0)}
 SHARE_OF_SCANS = 0.8  # for training, from the beginning of the file
-CLASSES = tuple("0123456789")
 INK = 0.35  # opacity from which a pixel belongs to a digit
 
 
@@ -45,48 +42,6 @@ def material(split: str) -> Material:
         for photo in load_sample_images().images
     ]
     return Material(digits.images[part] / 16, digits.target[part], photos)
-
-
-def make_scenes(folder: Path, train: int = 2400, val: int = 200, seed: int = 0) -> None:
-    """Write `images/` and `annotations/{train,val}.json` into `folder`.
-
-    Args:
-        folder: made if missing.
-        train: number of training scenes.
-        val: number of validation scenes.
-        seed: of everything random.
-    """
-    for name in ("images", "annotations"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    for number, (split, count) in enumerate({"train": train, "val": val}.items()):
-        generator = np.random.default_rng([seed, number])
-        content = _make_split(folder / "images", split, count, generator)
-        (folder / "annotations" / f"{split}.json").write_text(json.dumps(content))
-
-
-def _make_split(folder: Path, split: str, count: int, generator: np.random.Generator) -> dict:
-    stock = material(split)
-    images: list[dict] = []
-    annotations: list[dict] = []
-    for image_id in range(1, count + 1):
-        canvas, labels, boxes = make_scene(stock, generator)
-        name = f"{split}_{image_id:05d}.jpg"
-        cv2.imwrite(str(folder / name), canvas, [cv2.IMWRITE_JPEG_QUALITY, 92])
-        images.append({"id": image_id, "file_name": name, "width": SIZE, "height": SIZE})
-        for label, (left, top, right, bottom) in zip(labels, boxes, strict=True):
-            width, height = right - left, bottom - top
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": image_id,
-                    "category_id": label + 1,
-                    "bbox": [left, top, width, height],
-                    "area": width * height,
-                    "iscrowd": 0,
-                }
-            )
-    categories = [{"id": i + 1, "name": name} for i, name in enumerate(CLASSES)]
-    return {"images": images, "annotations": annotations, "categories": categories}
 
 
 def make_scene(
@@ -148,7 +103,7 @@ def _meet(box: list[int], other: list[int]) -> bool:
 
 def _paint(region: np.ndarray, opacity: np.ndarray, generator: np.random.Generator) -> None:
     """Draw light ink on dark ground and dark ink on light ground, in place."""
-    bright = region.mean() < 127
-    ink = generator.uniform(170, 255, 3) if bright else generator.uniform(0, 85, 3)
+    dark_ground = region.mean() < 127
+    ink = generator.uniform(170, 255, 3) if dark_ground else generator.uniform(0, 85, 3)
     alpha = np.minimum(opacity * 1.6, 1)[..., None]
     region[:] = (alpha * ink + (1 - alpha) * region).astype(np.uint8)

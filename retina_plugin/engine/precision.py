@@ -1,6 +1,6 @@
 """Training in bfloat16, on a CPU as on a GPU, and memory laid out as both like it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -14,6 +14,7 @@ from ..errors import UserError
 from ..registry import HOOKS, OPTIM_WRAPPERS
 
 DTYPES = ("auto", "bfloat16", "float32")
+BFLOAT16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "bf16")  # the last one is Arm's
 
 
 @OPTIM_WRAPPERS.register_module()
@@ -64,8 +65,10 @@ def computes_in_bfloat16(device_type: str) -> bool:
     """Whether this machine's `cpu` or `cuda` device has bfloat16 instructions."""
     if device_type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    capabilities = torch.cpu.get_capabilities() if device_type == "cpu" else {}
-    return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16"))
+    # Before torch had this function nothing says it on every system: float32 is safe.
+    ask: Callable = getattr(torch.cpu, "get_capabilities", dict)
+    capabilities = ask() if device_type == "cpu" else {}
+    return any(capabilities.get(name, False) for name in BFLOAT16_INSTRUCTIONS)
 
 
 @HOOKS.register_module()

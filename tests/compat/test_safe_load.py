@@ -1,15 +1,19 @@
 import os
+import pickle
 import zipfile
 
 import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer
+from mmengine.optim import scheduler as schedulers
+from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 from torch.serialization import add_safe_globals, clear_safe_globals, get_safe_globals
 
 from retina_plugin.compat.safe_load import (
     allowed_globals,
-    history_statistic,
+    named_method,
+    one_cycle,
     plain_dtype,
     read_checkpoint,
 )
@@ -126,7 +130,7 @@ def test_a_file_does_not_change_the_statistics_of_other_buffers(file, monkeypatc
 
 
 def test_statistics_are_served_by_name():
-    assert history_statistic(HistoryBuffer, "mean") is HistoryBuffer.mean
+    assert named_method(HistoryBuffer, "mean") is HistoryBuffer.mean
 
 
 def test_types_of_numbers_and_text_are_plain():
@@ -159,4 +163,39 @@ def test_a_damaged_file_is_named_in_one_sentence(file, kind):
 
 def test_a_missing_file_is_named(file):
     with pytest.raises(UserError, match=r"epoch_1\.pth does not exist"):
+        read_checkpoint(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("ConstantLR", {}),
+        ("CosineAnnealingLR", {"T_max": 5}),
+        ("CosineRestartLR", {"periods": [5], "restart_weights": [1.0], "eta_min": 0.0}),
+        ("ExponentialLR", {"gamma": 0.9}),
+        ("LinearLR", {}),
+        ("MultiStepLR", {"milestones": [2, 4]}),
+        ("OneCycleLR", {"eta_max": 0.1, "total_steps": 5}),
+        ("OneCycleLR", {"eta_max": 0.1, "total_steps": 5, "anneal_strategy": "linear"}),
+        ("PolyLR", {}),
+        ("StepLR", {"step_size": 2}),
+    ],
+)
+def test_the_state_of_every_schedule_comes_back(name, options, file):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    state = getattr(schedulers, name)(optimizer, **options).state_dict()
+    torch.save({"param_schedulers": [state]}, file)
+    assert read_checkpoint(file)["param_schedulers"] == [state]
+
+
+@pytest.mark.parametrize("name", ["_annealing_cos", "_annealing_linear"])
+def test_only_the_annealing_functions_of_the_one_cycle_schedule_are_served(name):
+    assert named_method(one_cycle, name) is getattr(OneCycleParamScheduler, name)
+    with pytest.raises(pickle.UnpicklingError):
+        named_method(one_cycle, "__init__")
+
+
+def test_the_one_cycle_schedule_cannot_be_built_by_a_file(file):
+    torch.save({"evil": Call(OneCycleParamScheduler, "optimizer", "lr", 0.1)}, file)
+    with pytest.raises(UserError, match="asks for OneCycleParamScheduler"):
         read_checkpoint(file)

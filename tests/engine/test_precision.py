@@ -53,12 +53,22 @@ def test_auto_takes_bfloat16_only_where_the_processor_has_it(available, monkeypa
 
 @pytest.mark.parametrize(
     ("capabilities", "expected"),
-    [({"avx512_bf16": True}, True), ({"amx_bf16": True}, True), ({"avx512_f": True}, False)],
+    [
+        ({"avx512_bf16": True}, True),
+        ({"amx_bf16": True}, True),
+        ({"bf16": True}, True),
+        ({"avx512_f": True, "bf16": False}, False),
+    ],
 )
 def test_processor_flags_decide_on_the_cpu(capabilities, expected, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
     assert computes_in_bfloat16("cpu") is expected
     assert not computes_in_bfloat16("meta")
+
+
+def test_torch_that_cannot_tell_means_float32(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert not computes_in_bfloat16("cpu")
 
 
 def test_accumulation_and_clipping_work_as_in_float32():

@@ -1,0 +1,34 @@
+"""The demo's steps, with the commands recorded instead of run."""
+
+from retina_plugin.demo import run, run_demo
+
+
+def test_demo_trains_on_its_scenes_and_tests_the_last_checkpoint(tmp_path, monkeypatch):
+    commands = []
+
+    def record(console, title, command, log):
+        commands.append(command[1:])
+        (tmp_path / "train").mkdir(exist_ok=True)
+        (tmp_path / "train/last_checkpoint").write_text("train/epoch_3.pth")
+
+    made = []
+    monkeypatch.setattr(run, "make_scenes", made.append)
+    monkeypatch.setattr(run, "follow", record)
+    monkeypatch.setattr(run, "show_results", lambda console, work_dir, sheet: (work_dir, sheet))
+    shown = run_demo(tmp_path, ["train_cfg.max_epochs=1"])
+
+    options = ["--cfg-options", f"data_root={tmp_path}/data/", "train_cfg.max_epochs=1"]
+    mim = ["-m", "mim"]
+    train, test = commands
+    assert made == [tmp_path / "data"]
+    assert train == [*mim, "train", "retina_plugin", "retinanet_demo.py"] + [
+        "--work-dir",
+        f"{tmp_path}/train",
+        *options,
+    ]
+    assert test[:5] == [*mim, "test", "retina_plugin", "retinanet_demo.py"]
+    assert test[test.index("--checkpoint") + 1] == "train/epoch_3.pth"
+    assert test[test.index("--work-dir") + 1] == f"{tmp_path}/test"
+    assert "--show-dir" in test
+    assert test[-3:] == options
+    assert shown == (tmp_path / "test", tmp_path / "detections.png")
