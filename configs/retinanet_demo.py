@@ -3,8 +3,10 @@
 Command:  make demo, or after `python tools/demo_scenes.py demo_data`:
           mim train retina_plugin retinanet_demo.py
 Hardware: 2 CPU cores.
-Cost:     COST
-Expect:   EXPECT
+Cost:     9 minutes of training (measured, other programs running) where the processor computes
+          in bfloat16; by the time of a step, half as long again in float32. For two cores
+          OMP_NUM_THREADS=1, as make demo sets it, is nearly as fast and much steadier.
+Expect:   AP 0.71, AP50 0.87 on the validation scenes (measured; ours, not the paper's).
 """
 
 _base_ = [
@@ -43,7 +45,7 @@ train_dataloader = dict(
 val_dataloader = dict(batch_size=8, num_workers=1, dataset=dict(data_root=data_root))
 test_dataloader = dict(batch_size=8, num_workers=1, dataset=dict(data_root=data_root))
 
-train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=3, val_interval=3)
+train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=4, val_interval=4)
 val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")
 optim_wrapper = dict(
@@ -52,17 +54,22 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=10),
 )
 param_scheduler = [
+    dict(type="LinearLR", start_factor=0.04, by_epoch=False, begin=0, end=200),
     dict(
-        type="OneCycleLR",
-        eta_max=1e-3,
-        pct_start=0.2,
+        type="CosineAnnealingLR",
         by_epoch=True,
+        T_max=4,
+        eta_min=1e-6,
         convert_to_iter_based=True,
-        total_steps=3,
-    )
+    ),
 ]
 custom_hooks = [
     dict(type="retina_plugin.ForeignWeightsHook"),
     dict(type="retina_plugin.ChannelsLastHook"),
 ]
-default_hooks = dict(logger=dict(interval=10), checkpoint=dict(type="CheckpointHook", interval=3))
+default_hooks = dict(
+    logger=dict(interval=10),
+    checkpoint=dict(type="CheckpointHook", interval=4),
+    # Boxes of the second-best classes, drawn over the best one's, would hide it below this.
+    visualization=dict(score_thr=0.5),
+)

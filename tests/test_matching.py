@@ -2,8 +2,11 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from retina_plugin import BACKGROUND, IGNORED, label_anchors
 from retina_plugin.matching import MatchRule, match_image
@@ -108,3 +111,47 @@ def test_ignore_regions_count_in_the_batch_form():
 def test_match_image_returns_the_best_iou():
     _, best = match_image(slices(10, 5, 1), BOX)
     torch.testing.assert_close(best, torch.tensor([1.0, 0.5, 0.1]))
+
+
+def float32_iou(a, b):
+    a, b = np.float32(a), np.float32(b)
+    width = max(min(a[2], b[2]) - max(a[0], b[0]), np.float32(0))
+    height = max(min(a[3], b[3]) - max(a[1], b[1]), np.float32(0))
+    areas = [(x[2] - x[0]) * (x[3] - x[1]) for x in (a, b)]
+    return width * height / max(areas[0] + areas[1] - width * height, np.float32(1e-6))
+
+
+def brute_force(anchors, boxes, low_quality):
+    """The rule, one anchor and one box at a time."""
+    good = [b[2] > b[0] and b[3] > b[1] for b in boxes]
+    iou = [
+        [float32_iou(b, a) if ok else 0.0 for a in anchors]
+        for b, ok in zip(boxes, good, strict=True)
+    ]
+    codes = []
+    for r in range(len(anchors)):
+        column = [row[r] for row in iou]
+        best = max(column, default=0.0)
+        code = column.index(best) if best >= 0.5 else BACKGROUND if best < 0.4 else IGNORED
+        for g, row in enumerate(iou):
+            if low_quality and max(row) > 0 and row[r] == max(row):
+                code = g
+        codes.append(code)
+    return codes
+
+
+CORNER = st.integers(0, 12)
+ANY_BOX = st.tuples(CORNER, CORNER, CORNER, CORNER)
+REAL_BOX = ANY_BOX.map(lambda b: (b[0], b[1], b[0] + 1 + b[2], b[1] + 1 + b[3]))
+
+
+@given(
+    anchors=st.lists(REAL_BOX, min_size=1, max_size=12),
+    boxes=st.lists(st.one_of(REAL_BOX, ANY_BOX), max_size=6),
+    low_quality=st.booleans(),
+)
+def test_codes_are_those_of_the_rule_applied_one_by_one(anchors, boxes, low_quality):
+    """Ties, nested, identical, degenerate and inverted boxes included."""
+    tensors = [torch.tensor(b, dtype=torch.float32).view(-1, 4) for b in (anchors, boxes)]
+    codes = label_anchors(tensors[0], [tensors[1]], MatchRule(match_low_quality=low_quality))
+    assert codes[0].tolist() == brute_force(anchors, boxes, low_quality)

@@ -76,7 +76,8 @@ def watch(lines: Iterable[str], show: Callable[[float, str], None]) -> None:
 
 
 def last_error(log: Path) -> str:
-    """The last line of a log that says what went wrong, else its last line."""
+    """What went wrong, from a log: our own sentence, else its last error, else its last line."""
     lines = [line.strip() for line in log.read_text().splitlines() if line.strip()]
+    sentences = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     errors = [line for line in lines if "rror" in line]
-    return (errors or lines or ["it ended without a word"])[-1].rstrip(".")
+    return (sentences or errors or lines or ["it ended without a word"])[-1].rstrip(".")

@@ -16,7 +16,7 @@ ROWS = {
     "AP medium": "bbox_mAP_m",
     "AP large": "bbox_mAP_l",
 }
-SHOWN = 8  # drawn scenes on the sheet
+SHOWN = 12  # drawn scenes on the sheet
 
 
 def show_results(console: Console, work_dir: Path, sheet: Path) -> dict[str, float]:
@@ -50,7 +50,7 @@ def coco_table(metrics: dict[str, float]) -> Table:
     return table
 
 
-def contact_sheet(pictures: list[Path], path: Path, columns: int = 2) -> None:
+def contact_sheet(pictures: list[Path], path: Path, columns: int = 3) -> None:
     """Write pictures of one size as rows of `columns`."""
     images = [np.asarray(cv2.imread(str(picture))) for picture in pictures]
     images += [np.zeros_like(images[0])] * (-len(images) % columns)

@@ -34,7 +34,7 @@ def test_command_is_followed_and_its_output_kept(tmp_path):
 
 def test_command_that_fails_is_an_error_with_its_last_word(tmp_path):
     command = [sys.executable, "-c", "import sys; sys.exit('error: no such folder')"]
-    with pytest.raises(UserError, match="training failed: error: no such folder"):
+    with pytest.raises(UserError, match="training failed: no such folder"):
         follow(Console(quiet=True), "training", command, tmp_path / "log")
 
 
@@ -51,11 +51,12 @@ def test_one_core_is_left_to_others(cores, threads, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "word"),
     [
+        ("error: no folder x.\nTraceback\nCalledProcessError: exit status 1\n", "no folder x"),
         ("ValueError: no boxes.\ncleaning up\n", "ValueError: no boxes"),
         ("python: No module named mim\n\n", "python: No module named mim"),
         ("", "it ended without a word"),
     ],
 )
-def test_last_error_is_an_error_line_else_the_last_line(text, word, tmp_path):
+def test_last_error_is_our_sentence_else_an_error_line_else_the_last_line(text, word, tmp_path):
     (tmp_path / "log").write_text(text)
     assert last_error(tmp_path / "log") == word

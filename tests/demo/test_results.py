@@ -61,7 +61,7 @@ def test_contact_sheet_lays_pictures_out_in_rows(tmp_path):
     for i in range(3):
         paths.append(tmp_path / f"{i}.png")
         cv2.imwrite(str(paths[-1]), np.full((4, 6, 3), 50 * (i + 1), np.uint8))
-    contact_sheet(paths, tmp_path / "sheet.png")
+    contact_sheet(paths, tmp_path / "sheet.png", columns=2)
     sheet = cv2.imread(str(tmp_path / "sheet.png"))
     assert sheet.shape == (8, 12, 3)
     assert [sheet[y, x, 0] for y, x in ((0, 0), (0, 6), (4, 0), (4, 6))] == [50, 100, 150, 0]
