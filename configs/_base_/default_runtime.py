@@ -9,7 +9,12 @@ default_hooks = dict(
     sampler_seed=dict(type="DistSamplerSeedHook"),
     visualization=dict(type="DetVisualizationHook"),
 )
-custom_hooks = [dict(type="retina_plugin.ForeignWeightsHook")]
+custom_hooks = [
+    dict(type="retina_plugin.ForeignWeightsHook"),
+    # Batch statistics that train (init_cfg=None) differ between processes; all evaluate with
+    # their mean. Frozen ones are the same already.
+    dict(type="SyncBuffersHook"),
+]
 
 env_cfg = dict(
     cudnn_benchmark=False,
