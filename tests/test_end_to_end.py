@@ -76,7 +76,7 @@ def test_gradient_accumulation_equals_one_step_on_the_whole_batch(tiny_config):
             "train_dataloader.batch_size": batch,
             "train_dataloader.sampler.shuffle": False,
             "train_dataloader.dataset.pipeline.3.prob": 0.0,
-            "model.backbone.norm_eval": True,
+            "model.bbox_head.normaliser": "image",  # `batch` divides each half by its own count
             "param_scheduler": [],
             "randomness.seed": 0,
         }
