@@ -63,6 +63,7 @@ param_scheduler = [
         convert_to_iter_based=True,
     ),
 ]
+randomness = dict(seed=0)
 custom_hooks = [
     dict(type="retina_plugin.ForeignWeightsHook"),
     dict(type="retina_plugin.ChannelsLastHook"),
