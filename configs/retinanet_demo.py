@@ -64,10 +64,7 @@ param_scheduler = [
     ),
 ]
 randomness = dict(seed=0)
-custom_hooks = [
-    dict(type="retina_plugin.ForeignWeightsHook"),
-    dict(type="retina_plugin.ChannelsLastHook"),
-]
+custom_hooks = [dict(type="retina_plugin.ChannelsLastHook")]
 default_hooks = dict(
     logger=dict(interval=10),
     checkpoint=dict(type="CheckpointHook", interval=4),

@@ -3,6 +3,7 @@
 import retina_plugin  # noqa: F401, I001
 
 import json
+import sys
 from pathlib import Path
 
 import cv2
@@ -27,6 +28,13 @@ register_all_modules(init_default_scope=True)
 def fixed_seed():
     """Every test draws the same random numbers, whichever ran before it."""
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def torchrun():
+    """The beginning of a command that runs a script in two processes."""
+    python = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run"]
+    return [*python, "--standalone", "--nproc-per-node=2"]
 
 
 @pytest.fixture

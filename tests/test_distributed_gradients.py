@@ -59,11 +59,10 @@ if distributed.is_initialized():
 
 
 @pytest.mark.slow
-def test_gradient_of_two_processes_is_that_of_one(tmp_path):
+def test_gradient_of_two_processes_is_that_of_one(torchrun, tmp_path):
     script = tmp_path / "gradients.py"
     script.write_text(SCRIPT)
     python = [sys.executable, "-W", "ignore"]
-    torchrun = [*python, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     gradients = []
     for i, launch in enumerate((python, torchrun)):
         subprocess.run([*launch, script, tmp_path / f"{i}.pt"], check=True)

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from itertools import count
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -12,6 +13,7 @@ from mmengine.runner import Runner, load_checkpoint
 
 from retina_plugin.engine.launch import test as launch_test
 
+NUMBER = count()
 SCHEDULE = {"train_cfg.max_epochs": 2}
 
 
@@ -129,6 +131,8 @@ def evaluate(config, checkpoint, tmp_path, **arguments):
         "tta": False,
     }
     arguments = {**defaults, **arguments}
+    # MMEngine names a run by config and second, and warns where two have one name.
+    arguments["cfg_options"] = [*arguments["cfg_options"], f"experiment_name=run{next(NUMBER)}"]
     return launch_test(config=str(config), checkpoint=str(checkpoint), **arguments)
 
 

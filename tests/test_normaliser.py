@@ -1,7 +1,6 @@
 """What the losses of an image are divided by."""
 
 import subprocess
-import sys
 
 import pytest
 import torch
@@ -68,11 +67,10 @@ torch.distributed.destroy_process_group()
 """
 
 
-def test_global_is_the_mean_over_processes(tmp_path):
+def test_global_is_the_mean_over_processes(torchrun, tmp_path):
     """Sums 8 and max(0, 1) = 1 of two processes: both divide by 4.5."""
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
-    launch = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone"]
-    subprocess.run([*launch, "--nproc-per-node=2", script, tmp_path], check=True)
+    subprocess.run([*torchrun, script, tmp_path], check=True)
     factors = [float((tmp_path / f"rank{rank}").read_text()) for rank in (0, 1)]
     assert factors == [pytest.approx(1 / 4.5)] * 2

@@ -4,33 +4,29 @@ Example: python tools/against_stock.py configs/retinanet_custom.py --out work_di
     --cfg-options data_root=FOLDER
 """
 
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+import argparse
+import sys
 from pathlib import Path
 
 
-def main() -> None:
-    """Parse the command line, run what is missing, print the table."""
-    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
-    parser.add_argument("config")
+def main() -> int:
+    """Parses, then hands over to the package."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("config", help="path of a config file")
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE")
-    args = parser.parse_args()
-
-    from mmengine.config import Config, DictAction
-
-    from retina_plugin.analysis.paired_runs import compare, print_table
-    from retina_plugin.recipe import resolve
-
-    options = ArgumentParser()
-    options.add_argument("--cfg-options", nargs="*", action=DictAction, default={})
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(options.parse_args(["--cfg-options", *args.cfg_options]).cfg_options)
-    typed = {pair.partition("=")[0] for pair in args.cfg_options}
+    parser.add_argument("--cfg-options", nargs="+", metavar="KEY=VALUE", default=[])
+    arguments = parser.parse_args()
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    try:
+        from retina_plugin.analysis.paired_runs import against_stock
+    except ImportError as error:
+        sys.exit(f"error: {error}")
     train_script = Path(__file__).with_name("train.py")
-    runs = compare(resolve(cfg, typed=typed), train_script, args.out, args.seeds)
-    print_table(runs, title=f"{Path(args.config).stem}, {len(args.seeds)} seeds")
+    return against_stock(train_script=train_script, **vars(arguments))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

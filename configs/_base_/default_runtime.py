@@ -8,13 +8,11 @@ default_hooks = dict(
     checkpoint=dict(type="CheckpointHook", interval=1),
     sampler_seed=dict(type="DistSamplerSeedHook"),
     visualization=dict(type="DetVisualizationHook"),
-)
-custom_hooks = [
-    dict(type="retina_plugin.ForeignWeightsHook"),
+    foreign_weights=dict(type="retina_plugin.ForeignWeightsHook"),
     # Batch statistics that train (init_cfg=None) differ between processes; all evaluate with
     # their mean. Frozen ones are the same already.
-    dict(type="SyncBuffersHook"),
-]
+    sync_buffers=dict(type="SyncBuffersHook"),
+)
 
 env_cfg = dict(
     cudnn_benchmark=False,

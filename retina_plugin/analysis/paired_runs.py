@@ -6,12 +6,17 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 from mmengine.config import Config
 from rich.console import Console
 from rich.table import Table
 
+from ..engine.border import exit_code
+from ..engine.launch import completed, read_config
+from ..errors import UserError
 from .stock_twin import stock_twin
 
 SIDES = ("stock", "ours")
@@ -29,6 +34,18 @@ class Run:
     seconds: float
 
 
+def against_stock(**arguments: object) -> int:
+    """Compares; takes the arguments of tools/against_stock.py and gives the exit code."""
+    alone = {"launcher": "none", "local_rank": 0, "work_dir": None}
+    return exit_code(partial(_against_stock, SimpleNamespace(**alone, **arguments)))
+
+
+def _against_stock(arguments: SimpleNamespace) -> None:
+    cfg = completed(read_config(arguments), ("train", "val"), arguments)
+    runs = compare(cfg, arguments.train_script, arguments.out, arguments.seeds)
+    print_table(runs, title=f"{Path(arguments.config).stem}, {len(arguments.seeds)} seeds")
+
+
 def compare(cfg: Config, train_script: Path, out: Path, seeds: list[int]) -> list[Run]:
     """Train both sides with each seed and return the runs; a finished run is not repeated.
 
@@ -41,12 +58,18 @@ def compare(cfg: Config, train_script: Path, out: Path, seeds: list[int]) -> lis
         seeds: of the runs; a pair shares weights' and data's random numbers.
 
     Raises:
-        subprocess.CalledProcessError: a training failed.
+        UserError: a training failed, or `out` holds the results of another config.
     """
     out.mkdir(parents=True, exist_ok=True)
     for side, config in zip(SIDES, (stock_twin(cfg), cfg), strict=True):
-        config.dump(out / f"{side}.py")
+        _keep(config, out / f"{side}.py")
     return [_run(side, seed, train_script, out) for seed in seeds for side in SIDES]
+
+
+def _keep(config: Config, path: Path) -> None:
+    if path.exists() and path.read_text() != config.pretty_text:
+        raise UserError(f"--out: {path} is another config; name a new folder, or remove this one.")
+    config.dump(path)
 
 
 def _run(side: str, seed: int, train_script: Path, out: Path) -> Run:
@@ -63,8 +86,13 @@ def _train(config: Path, seed: int, train_script: Path, work_dir: Path) -> dict[
     options = [f"randomness.seed={seed}", "default_hooks.checkpoint=None"]
     command = [sys.executable, *map(str, (train_script, config, "--work-dir", work_dir))]
     work_dir.mkdir(exist_ok=True)
-    with open(work_dir / "log.txt", "w") as log:
-        subprocess.run([*command, "--cfg-options", *options], stdout=log, stderr=log, check=True)
+    log = work_dir / "log.txt"
+    with open(log, "w") as file:
+        done = subprocess.run(
+            [*command, "--cfg-options", *options], stdout=file, stderr=file, check=False
+        )
+    if done.returncode != 0:
+        raise UserError(f"the training of {config.stem} with seed {seed} failed: see {log}.")
     return last_metrics(work_dir)
 
 

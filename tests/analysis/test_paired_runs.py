@@ -4,7 +4,15 @@ import json
 
 import pytest
 
-from retina_plugin.analysis.paired_runs import Run, compare, difference, last_metrics, print_table
+from retina_plugin.analysis.paired_runs import (
+    Run,
+    against_stock,
+    compare,
+    difference,
+    last_metrics,
+    print_table,
+)
+from retina_plugin.errors import UserError
 
 # Takes train.py's arguments and writes what an evaluation leaves: AP is .1 * seed, + .02 for ours.
 SCRIPT = """
@@ -52,6 +60,31 @@ def test_a_finished_run_is_not_repeated(tiny_config, script, tmp_path):
     kept = {"side": "ours", "seed": 1, "AP": 0.9, "AP50": 0.9, "seconds": 1.0}
     (out / "ours_seed1.json").write_text(json.dumps(kept))
     assert compare(tiny_config(), script, out, [1])[1] == Run(**kept)
+
+
+def test_results_of_another_config_are_not_mixed_in(tiny_config, script, tmp_path):
+    compare(tiny_config(), script, tmp_path / "out", [1])
+    with pytest.raises(UserError, match=r"stock.py is another config"):
+        compare(tiny_config(**{"train_cfg.max_epochs": 7}), script, tmp_path / "out", [1])
+
+
+def test_training_that_fails_is_an_error_that_names_its_log(tiny_config, tmp_path):
+    broken = tmp_path / "train.py"
+    broken.write_text("raise SystemExit(3)")
+    with pytest.raises(UserError, match="training of stock with seed 1 failed: see .*log.txt"):
+        compare(tiny_config(), broken, tmp_path / "out", [1])
+
+
+def test_command_compares_and_prints_or_says_what_is_wrong(tiny_config, script, tmp_path, capsys):
+    config = tmp_path / "tiny.py"
+    tiny_config().dump(config)
+    arguments = {"config": str(config), "train_script": script, "seeds": [1]}
+    assert against_stock(**arguments, out=tmp_path / "out", cfg_options=[]) == 0
+    assert "tiny, 1 seeds" in capsys.readouterr().out
+    missing = ["train_dataloader.dataset.data_root=nowhere/"]
+    assert against_stock(**arguments, out=tmp_path / "new", cfg_options=missing) == 1
+    assert "error: train_dataloader.dataset.ann_file: there is no" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
 
 
 def test_last_evaluation_counts(script, tmp_path):
