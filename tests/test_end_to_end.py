@@ -1,8 +1,8 @@
 """RetinaNet of ours under MMEngine's runner and MMDetection's tools."""
 
+import itertools
 import json
 import pickle
-from itertools import count
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,7 +13,7 @@ from mmengine.runner import Runner, load_checkpoint
 
 from retina_plugin.engine.launch import test as launch_test
 
-NUMBER = count()
+NUMBER = itertools.count()
 SCHEDULE = {"train_cfg.max_epochs": 2}
 
 
