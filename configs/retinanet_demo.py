@@ -49,8 +49,8 @@ train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=4, val_interval=4)
 val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")
 optim_wrapper = dict(
-    type="retina_plugin.MixedPrecisionOptimWrapper",
-    optimizer=dict(type="AdamW", lr=1e-3, weight_decay=0.05, fused=True),
+    type="OptimWrapper",
+    optimizer=dict(type="AdamW", lr=1e-3, weight_decay=0.05),
     clip_grad=dict(max_norm=10),
 )
 param_scheduler = [
@@ -64,7 +64,6 @@ param_scheduler = [
     ),
 ]
 randomness = dict(seed=0)
-custom_hooks = [dict(type="retina_plugin.ChannelsLastHook")]
 default_hooks = dict(
     logger=dict(interval=10),
     checkpoint=dict(type="CheckpointHook", interval=4),

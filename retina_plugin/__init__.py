@@ -6,6 +6,7 @@ _apply_compat()  # before mmdet is imported: stands in for what mmcv-lite lacks
 
 from . import data, engine  # noqa: E402
 from .assigner import AnchorAssigner  # noqa: E402
+from .detector import RetinaNet  # noqa: E402
 from .head import RetinaHead  # noqa: E402
 from .losses import FocalLoss, focal_loss  # noqa: E402
 from .matching import BACKGROUND, IGNORED, label_anchors  # noqa: E402
@@ -25,6 +26,7 @@ __all__ = [
     "Normaliser",
     "RetinaFPN",
     "RetinaHead",
+    "RetinaNet",
     "data",
     "engine",
     "focal_loss",

@@ -4,6 +4,7 @@ Octaves, ratios and strides are those of MMDetection's AnchorGenerator.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil
 
 import torch
@@ -11,6 +12,7 @@ from mmdet.models.task_modules import AnchorGenerator
 from torch import Tensor
 
 Size = tuple[int, int]
+REGULAR_WITHIN = 1e-3  # pixels
 
 
 @dataclass(frozen=True)
@@ -32,22 +34,49 @@ class AnchorGrid:
 
     def flat(self) -> Tensor:
         """All anchors (R, 4)."""
+        return self._flat
+
+    @cached_property
+    def _flat(self) -> Tensor:
         return torch.cat(self.levels)
 
-    def usable(self, metas: list[dict], allowed_border: float = -1) -> Tensor:
-        """Anchors (N, R) that take part in the training of each image.
+    @cached_property
+    def is_regular(self) -> bool:
+        """Whether each level repeats the anchors of its first cell, stride by stride."""
+        for level, (height, width), stride, count in zip(
+            self.levels, self.sizes, self.strides, self.anchors_per_cell, strict=True
+        ):
+            if len(level) != height * width * count:
+                return False
+            corner = level.new_tensor([(width - 1) * stride[0], (height - 1) * stride[1]])
+            expected = level[:count] + corner.repeat(2)
+            if not torch.allclose(level[-count:], expected, atol=REGULAR_WITHIN):
+                return False
+        return True
+
+    def usable(self, metas: list[dict], allowed_border: float = -1) -> Tensor | None:
+        """Anchors (N, R) that take part in the training of each image; None where all do.
 
         Args:
             metas: of the images; `pad_shape` and `img_shape` are read.
             allowed_border: see `anchors_within`.
         """
-        anchors = self.flat()
-        flags = [
-            self.inside_padding(meta["pad_shape"]).to(anchors.device)
-            & anchors_within(anchors, meta["img_shape"], allowed_border)
-            for meta in metas
-        ]
+        if allowed_border < 0 and all(self._filled_by(meta["pad_shape"]) for meta in metas):
+            return None
+        flags = [self.inside_padding(meta["pad_shape"]) for meta in metas]
+        if allowed_border >= 0:
+            flags = [
+                inside & anchors_within(self.flat(), meta["img_shape"], allowed_border)
+                for inside, meta in zip(flags, metas, strict=True)
+            ]
         return torch.stack(flags)
+
+    def _filled_by(self, pad_shape: Size) -> bool:
+        """Whether the cells of every level begin inside an image's own padded shape."""
+        return all(
+            ceil(pad_shape[0] / stride_y) >= height and ceil(pad_shape[1] / stride_x) >= width
+            for (height, width), (stride_x, stride_y) in zip(self.sizes, self.strides, strict=True)
+        )
 
     def inside_padding(self, pad_shape: Size) -> Tensor:
         """Anchors (R,) whose cell begins inside an image's own padded shape.
@@ -59,12 +88,13 @@ class AnchorGrid:
             pad_shape: (height, width, ...) in pixels of the image with its padding.
         """
         flags = []
+        device = self.levels[0].device
         for size, (stride_x, stride_y), count in zip(
             self.sizes, self.strides, self.anchors_per_cell, strict=True
         ):
-            cells = torch.zeros(size, dtype=torch.bool)
+            cells = torch.zeros((*size, count), dtype=torch.bool, device=device)
             cells[: ceil(pad_shape[0] / stride_y), : ceil(pad_shape[1] / stride_x)] = True
-            flags.append(cells.flatten().repeat_interleave(count))
+            flags.append(cells.flatten())
         return torch.cat(flags)
 
 
@@ -80,5 +110,4 @@ def anchors_within(anchors: Tensor, img_shape: Size, border: float) -> Tensor:
         return torch.ones(len(anchors), dtype=torch.bool, device=anchors.device)
     height, width = img_shape[:2]
     inside_left_top = (anchors[:, :2] >= -border).all(-1)
-    limits = anchors.new_tensor([width + border, height + border])
-    return inside_left_top & (anchors[:, 2:] < limits).all(-1)
+    return inside_left_top & (anchors[:, 2] < width + border) & (anchors[:, 3] < height + border)

@@ -15,8 +15,9 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from .anchors import AnchorGrid
-from .detections import concatenate, detections, select
+from .detections import Candidates, concatenate, detections, select
 from .errors import UserError
+from .kernels.candidates import is_small, promising, steady_sigmoid
 from .normaliser import Normaliser
 from .objective import box_loss, classification_loss, positive_deltas, predicted_ious
 from .prior import is_pretrained, prior_bias
@@ -31,7 +32,14 @@ from .settings import (
     checked_test_cfg,
     checked_train_cfg,
 )
-from .targets import Targets, batch_codes, batch_targets
+from .targets import (
+    Targets,
+    batch_codes,
+    check_form,
+    listed_targets,
+    masked_targets,
+    target_form,
+)
 
 Levels = list[Tensor]
 
@@ -59,6 +67,9 @@ class RetinaHead(BaseDenseHead):
             Detectron's, the authors' own code.
         normaliser: `image` (the paper), `batch`, `global` or `ema`; see `Normaliser`.
         prior_prob: pi, the confidence of every anchor at the start (section 4.1).
+        form: how targets, losses and detections are computed: `plain`, `windowed`
+            (fast on a CPU), `masked` (nothing waits for an accelerator), or
+            `auto`, which chooses by the device. All give the same losses.
         train_cfg: `assigner`, `sampler`, `allowed_border`, `pos_weight`, `debug`.
         test_cfg: `score_thr`, `nms_pre`, `min_bbox_size`, `nms`, `max_per_img`.
         init_cfg: of the convolutions; the prior is set after it.
@@ -83,12 +94,14 @@ class RetinaHead(BaseDenseHead):
         loss_bbox: ConfigType = BOX_LOSS,
         normaliser: str = "image",
         prior_prob: float = 0.01,
+        form: str = "auto",
         train_cfg: OptConfigType = None,
         test_cfg: OptConfigType = None,
         init_cfg: OptMultiConfig = NORMAL,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         _check_numbers(num_classes, prior_prob, stacked_convs)
+        check_form(form)
         self.num_classes = num_classes
         self.prior_prob = prior_prob
         self.reg_decoded_bbox = reg_decoded_bbox
@@ -101,6 +114,7 @@ class RetinaHead(BaseDenseHead):
         self.loss_cls = MMDET_MODELS.build(loss_cls)
         self.loss_bbox = MMDET_MODELS.build(loss_bbox)
         self.normaliser = Normaliser(normaliser)
+        self.form = form
         self._labels_seen = False
         self.cls_convs = _stack(in_channels, feat_channels, stacked_convs, conv_cfg, norm_cfg)
         self.reg_convs = _stack(in_channels, feat_channels, stacked_convs, conv_cfg, norm_cfg)
@@ -197,7 +211,7 @@ class RetinaHead(BaseDenseHead):
         """Losses of what `forward` returned; each is normalised as `normaliser` says."""
         targets = self.targets(grid, gts, metas, ignored)
         factors = self.normaliser(targets.positives)
-        anchors = grid.flat()[targets.anchor]  # (P, 4)
+        anchors = targets.anchors(grid.flat())  # (P, 4)
         positive = positive_deltas(torch.cat(deltas, 1), targets, self.reg_class_agnostic)
         ious = predicted_ious(self.loss_cls, positive, anchors, targets, self.bbox_coder)
         pos_weight = self.train_cfg["pos_weight"]
@@ -225,16 +239,19 @@ class RetinaHead(BaseDenseHead):
     ) -> Targets:
         """Assign the anchors of the batch and look up what they learn.
 
-        Labels are checked in every step on the CPU, elsewhere in the first, to
+        Labels are checked in every step, but `masked` in the first only, to
         spare the wait for the device.
         """
-        if gts[0].labels.device.type == "cpu" or not self._labels_seen:
+        form = target_form(self.form, grid.flat().device.type)
+        if form != "masked" or not self._labels_seen:
             check_gt_labels(gts, metas, self.num_classes)
             self._labels_seen = True
         usable = grid.usable(metas, self.train_cfg["allowed_border"])
         ignored = ignored or [None] * len(gts)
-        codes = batch_codes(self.assigner, grid.flat(), usable, gts, ignored)
-        return batch_targets(codes, gts, self.num_classes)
+        codes = batch_codes(self.assigner, grid, usable, gts, ignored, form)
+        if form == "masked":
+            return masked_targets(codes, gts, self.num_classes, grid.flat())
+        return listed_targets(codes, gts, self.num_classes)
 
     def predict_by_feat(
         self,
@@ -248,36 +265,50 @@ class RetinaHead(BaseDenseHead):
     ) -> InstanceList:
         """Detections from what `forward` returned; `cfg` stands in for `test_cfg`."""
         cfg = self.test_cfg if cfg is None else checked_test_cfg(cfg)
+        levels = [
+            self._select(*level, cfg["score_thr"], cfg["nms_pre"])
+            for level in zip(logits, deltas, grid.levels, strict=True)
+        ]  # of each level a list of images
         return [
-            self._detect([level[i] for level in logits], [level[i] for level in deltas], *rest)
-            for i, rest in enumerate((grid, meta, cfg, rescale, with_nms) for meta in metas)
+            self._detect(concatenate(list(of_image)), meta, cfg, rescale, with_nms)
+            for of_image, meta in zip(zip(*levels, strict=True), metas, strict=True)
+        ]
+
+    def _select(
+        self, logits: Tensor, deltas: Tensor, anchors: Tensor, score_thr: float, nms_pre: int
+    ) -> list[Candidates]:
+        """The best pairs of a level for each of N images, from logits (N, R, K) and deltas."""
+        if self.form == "plain" or not self.use_sigmoid_cls:
+            chosen = [torch.arange(len(anchors), device=anchors.device)] * len(logits)
+        else:
+            chosen = promising(logits.detach(), score_thr, nms_pre)
+        steady = not is_small(logits)
+        return [
+            select(
+                self._scores(x[of], steady),
+                self._class_deltas(d[of]),
+                anchors[of],
+                score_thr,
+                nms_pre,
+            )
+            for x, d, of in zip(logits, deltas, chosen, strict=True)
         ]
 
     def _detect(
-        self,
-        logits: Levels,
-        deltas: Levels,
-        grid: AnchorGrid,
-        meta: dict,
-        cfg: dict,
-        rescale: bool,
-        with_nms: bool,
+        self, candidates: Candidates, meta: dict, cfg: dict, rescale: bool, with_nms: bool
     ) -> InstanceData:
-        """Detections of one image from logits (Ri, K) and deltas (Ri, 4) of its levels."""
-        levels = [
-            select(self._scores(x), self._class_deltas(d), a, cfg["score_thr"], cfg["nms_pre"])
-            for x, d, a in zip(logits, deltas, grid.levels, strict=True)
-        ]
-        candidates = concatenate(levels)
+        """Detections of one image from the candidates of all its levels."""
         boxes = self.bbox_coder.decode(
             candidates.anchors, candidates.deltas, max_shape=meta["img_shape"]
         )
         return detections(boxes, candidates, meta, cfg, rescale, with_nms)
 
-    def _scores(self, logits: Tensor) -> Tensor:
-        """Scores (R, K) in float32."""
+    def _scores(self, logits: Tensor, steady: bool) -> Tensor:
+        """Scores (R, K) in float32; `steady` as where only some anchors of a level are given."""
         logits = logits.detach().float()
-        return logits.sigmoid() if self.use_sigmoid_cls else logits.softmax(-1)[:, :-1]
+        if not self.use_sigmoid_cls:
+            return logits.softmax(-1)[:, :-1]
+        return steady_sigmoid(logits) if steady else logits.sigmoid()
 
     def _class_deltas(self, deltas: Tensor) -> Tensor:
         """Deltas (R, 4) in float32, or (R, K, 4) where boxes depend on the class."""

@@ -81,10 +81,12 @@ def match_image(
         best = anchors.new_zeros(len(anchors)).masked_fill_(excluded, -1)
         return torch.where(excluded, IGNORED, BACKGROUND), best
     iou = pairwise_iou(boxes.to(anchors), anchors)  # (G, R)
-    iou.masked_fill_(~valid_boxes(boxes)[:, None], 0)
+    good = valid_boxes(boxes)
+    iou.masked_fill_(~good[:, None], 0)
     iou.masked_fill_(excluded, -1)
     best, matched = iou.max(dim=0)
-    codes = torch.where(_is_background(best, rule), BACKGROUND, IGNORED)
+    nothing = ~good.any() & ~excluded  # as without any box
+    codes = torch.where(is_background(best, rule) | nothing, BACKGROUND, IGNORED)
     codes = torch.where(best >= rule.pos_iou_thr, matched, codes)
     if rule.match_low_quality:
         claims = _low_quality_claims(iou, rule)
@@ -92,9 +94,15 @@ def match_image(
     return codes, best
 
 
-def _is_background(best: Tensor, rule: MatchRule) -> Tensor:
-    band = rule.neg_iou_thr if isinstance(rule.neg_iou_thr, tuple) else (0.0, rule.neg_iou_thr)
-    return (best >= band[0]) & (best < band[1])
+def is_background(best: Tensor, rule: MatchRule) -> Tensor:
+    """Which anchors, by their best IoU, learn that there is nothing."""
+    low, high = background_band(rule)
+    return (best >= low) & (best < high)
+
+
+def background_band(rule: MatchRule) -> tuple[float, float]:
+    """Lowest best IoU of background, and the one from which an anchor is no background."""
+    return rule.neg_iou_thr if isinstance(rule.neg_iou_thr, tuple) else (0.0, rule.neg_iou_thr)
 
 
 def _low_quality_claims(iou: Tensor, rule: MatchRule) -> Tensor:
@@ -105,12 +113,12 @@ def _low_quality_claims(iou: Tensor, rule: MatchRule) -> Tensor:
     best = iou.amax(dim=1, keepdim=True)  # (G, 1)
     claims = (best > 0) & (best >= rule.min_pos_iou)
     if rule.gt_max_assign_all:
-        box, anchor = ((iou == best) & claims).nonzero(as_tuple=True)
+        claims = claims & (iou == best)  # (G, R)
     else:
-        box = claims[:, 0].nonzero()[:, 0]
-        anchor = iou.argmax(dim=1)[box]
-    nothing = torch.full((iou.shape[1],), -1, dtype=torch.long, device=iou.device)
-    return nothing.scatter_reduce(0, anchor, box, reduce="amax")
+        anchors = torch.arange(iou.shape[1], device=iou.device)
+        claims = claims & (iou.argmax(dim=1, keepdim=True) == anchors)
+    boxes = torch.arange(len(iou), device=iou.device)[:, None]
+    return torch.where(claims, boxes, -1).amax(dim=0)
 
 
 def _excluded(

@@ -1,7 +1,9 @@
 """The feature pyramid of RetinaNet: P3..P5, P6 from C5, ReLU, P7 (section 4, footnote 2)."""
 
+import torch.nn.functional as F
 from mmdet.models.necks import FPN
 from mmdet.utils import ConfigType, OptConfigType
+from torch import Tensor, nn
 
 from .errors import UserError
 from .registry import MODELS
@@ -82,6 +84,19 @@ class RetinaFPN(FPN):
             upsample_cfg=upsample_cfg or {"mode": "nearest"},
             init_cfg=init_cfg,
         )
+        for conv in self.fpn_convs[self.backbone_end_level - self.start_level :]:
+            conv.register_forward_pre_hook(_widen_single_cell)
+
+
+def _widen_single_cell(_: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
+    """A map of one cell with a column and a row of zeros more, which change no output.
+
+    The convolutions after P5 pad by 1 and step by 2. On one cell oneDNN (torch 2.13) leaves those
+    parts of the bfloat16 weight gradient unwritten that only saw padding: whatever the memory
+    held before, NaN too. Images of up to 64 px have such a P6.
+    """
+    (x,) = inputs
+    return (F.pad(x, (0, 1, 0, 1)),) if x.shape[-2:] == (1, 1) else inputs
 
 
 def _check_levels(in_channels: list[int], num_outs: int, start_level: int, end_level: int) -> None:

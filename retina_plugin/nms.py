@@ -13,7 +13,13 @@ from torch import Tensor
 BLOCK = 256
 
 
-def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int = 0) -> Tensor:
+def nms(
+    boxes: Tensor,
+    scores: Tensor,
+    iou_threshold: float,
+    offset: int = 0,
+    at_most: int | None = None,
+) -> Tensor:
     """Drop every box that overlaps a kept one of higher score by more than `iou_threshold`.
 
     Blocks of boxes in score order are compared with all boxes kept so far, then with each other.
@@ -23,6 +29,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int = 0) ->
         scores: (N,).
         iou_threshold: Highest overlap with a kept box.
         offset: Added to widths and heights; 1 where x2 and y2 are the last pixel inside.
+        at_most: Stop at so many kept boxes; they are the first of all that would be kept.
 
     Returns:
         Indices of the kept boxes, best score first.
@@ -36,6 +43,8 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int = 0) ->
             block = block[~overlaps.any(dim=0)]
         overlaps = _iou(boxes[block], boxes[block], offset) > iou_threshold
         kept = torch.cat([kept, block[_first_come(overlaps)]])
+        if at_most is not None and len(kept) >= at_most:
+            return kept[:at_most]
     return kept
 
 

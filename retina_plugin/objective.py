@@ -1,10 +1,11 @@
 """The two losses of a batch, from predictions (N, R, ...) and targets."""
 
 import torch
-from mmdet.models.task_modules import DeltaXYWHBBoxCoder
+from mmdet.models.task_modules import BaseBBoxCoder, DeltaXYWHBBoxCoder
 from mmdet.structures.bbox import bbox_overlaps
 from torch import Tensor, nn
 
+from .boxes import encode
 from .losses.targets import iou_targets, iou_weights, needs_iou
 from .targets import Targets
 
@@ -17,11 +18,12 @@ def positive_deltas(deltas: Tensor, targets: Targets, class_agnostic: bool) -> T
         targets: of the batch.
         class_agnostic: whether there is one box an anchor.
     """
-    chosen = deltas[targets.image, targets.anchor].float()
+    chosen = targets.pick(deltas).float()
     if class_agnostic:
         return chosen
-    labels = targets.labels[targets.image, targets.anchor]
-    return chosen.unflatten(-1, (-1, 4))[torch.arange(len(labels), device=labels.device), labels]
+    chosen = chosen.unflatten(-1, (-1, 4))  # (P, K, 4)
+    labels = targets.pick(targets.labels).clamp(max=chosen.shape[1] - 1)
+    return chosen.gather(1, labels[:, None, None].expand(-1, 1, 4))[:, 0]
 
 
 def classification_loss(
@@ -44,14 +46,13 @@ def classification_loss(
     """
     weights = targets.used * factors[:, None]  # (N, R)
     if pos_weight > 0:
-        weights[targets.image, targets.anchor] *= pos_weight
+        weights = torch.where(targets.is_positive, weights * pos_weight, weights)
     weights, labels = weights.flatten(), targets.labels.flatten()
     logits = logits.flatten(0, 1)
     if ious is None:
         return loss(logits, labels, weights, avg_factor=1.0)
-    quality = ious.new_zeros(targets.labels.shape)
-    quality[targets.image, targets.anchor] = ious
-    goal = iou_targets(loss, labels, quality.flatten(), logits.shape[-1])
+    quality = targets.spread(ious).flatten()
+    goal = iou_targets(loss, labels, quality, logits.shape[-1])
     return loss(logits.float(), goal, iou_weights(loss, weights), avg_factor=1.0)
 
 
@@ -61,7 +62,7 @@ def box_loss(
     anchors: Tensor,
     targets: Targets,
     factors: Tensor,
-    coder: DeltaXYWHBBoxCoder,
+    coder: BaseBBoxCoder,
     decoded: bool,
 ) -> Tensor:
     """Sum over the positives, normalised an image; 0 with gradients where there is none.
@@ -78,13 +79,21 @@ def box_loss(
     if len(deltas) == 0:
         return deltas.sum()
     predicted = coder.decode(anchors, deltas) if decoded else deltas
-    wanted = targets.boxes if decoded else coder.encode(anchors, targets.boxes)
-    weights = factors[targets.image][:, None].expand_as(predicted)
-    return loss(predicted, wanted, weights, avg_factor=1.0)
+    wanted = targets.boxes if decoded else _encode(coder, anchors, targets.boxes)
+    # Weighed here: given weights, MMDetection's losses first ask the device whether all are 0.
+    each = loss(targets.mask(predicted, wanted), wanted, reduction_override="none")
+    return (each.reshape(len(each), -1).sum(dim=1) * targets.weights(factors)).sum()
+
+
+def _encode(coder: BaseBBoxCoder, anchors: Tensor, boxes: Tensor) -> Tensor:
+    """Deltas (P, 4); MMDetection's default coder is computed here, without its host waits."""
+    if type(coder) is DeltaXYWHBBoxCoder:
+        return encode(anchors, boxes, coder.means, coder.stds)
+    return coder.encode(anchors, boxes)
 
 
 def predicted_ious(
-    loss: nn.Module, deltas: Tensor, anchors: Tensor, targets: Targets, coder: DeltaXYWHBBoxCoder
+    loss: nn.Module, deltas: Tensor, anchors: Tensor, targets: Targets, coder: BaseBBoxCoder
 ) -> Tensor | None:
     """IoU (P,) of each positive's predicted box with its target; None if `loss` needs none."""
     if not needs_iou(loss):

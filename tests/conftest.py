@@ -1,6 +1,17 @@
 """What all tests share; retina_plugin comes first, so that mmdet imports on mmcv-lite."""
 
-import retina_plugin  # noqa: F401, I001
+import os
+from importlib.util import find_spec
+
+# Triton decides when it is imported whether its own functions are interpreted, which kernels need
+# on a machine without a GPU; ours ask again, see the fixture `interpreted`.
+if find_spec("triton"):
+    os.environ["TRITON_INTERPRET"] = "1"
+    import triton  # noqa: F401
+
+    del os.environ["TRITON_INTERPRET"]
+
+import retina_plugin  # noqa: E402, F401, I001
 
 import json
 import sys

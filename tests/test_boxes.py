@@ -8,8 +8,8 @@ from mmdet.structures.bbox import bbox_overlaps
 from retina_plugin.boxes import (
     box_areas,
     box_sizes,
+    intersection,
     pairwise_coverage,
-    pairwise_intersection,
     pairwise_iou,
     valid_boxes,
 )
@@ -38,7 +38,7 @@ def test_sizes_and_areas_by_hand():
 
 
 def test_intersection_by_hand():
-    assert pairwise_intersection(SQUARE, OTHERS).tolist() == [[100.0, 25.0, 0.0, 4.0]]
+    assert intersection(SQUARE[:, None], OTHERS).tolist() == [[100.0, 25.0, 0.0, 4.0]]
 
 
 def test_iou_by_hand():

@@ -7,13 +7,16 @@ PACKAGE = Path(__file__).parents[1] / "retina_plugin"
 # From the ground up: a room imports rooms below it, or from itself.
 FLOORS = [
     ["errors", "registry"],
+    ["precision"],
     ["boxes", "anchors", "nms"],
     ["compat"],
-    ["losses", "matching", "prior", "settings", "normaliser"],
+    ["matching"],
+    ["kernels"],
+    ["losses", "prior", "settings", "normaliser"],
     ["assigner", "detections"],
     ["targets"],
     ["objective"],
-    ["neck", "head"],
+    ["neck", "head", "detector"],
     ["data"],
     ["recipe"],
     ["engine"],

@@ -82,3 +82,33 @@ def test_initialisation_is_xavier_uniform_with_zero_biases():
 def test_levels_that_do_not_fit_are_an_error(options, words):
     with pytest.raises(ValueError, match=words):
         RetinaFPN(CHANNELS, 8, **options)
+
+
+def test_gradient_of_a_single_cell_is_written_in_full():
+    """Without the care for it oneDNN leaves old memory in the taps that only saw padding."""
+    torch.manual_seed(0)
+    neck = RetinaFPN(CHANNELS, 16)
+    maps = tuple(
+        torch.randn(4, c, size, size) for c, size in zip(CHANNELS, (16, 8, 4, 2), strict=True)
+    )
+    for _ in range(5):
+        neck.zero_grad()
+        old = [torch.full((2304 * k,), torch.nan) for k in (1, 1, 1, 2, 2, 4)]
+        with torch.autocast("cpu", torch.bfloat16):
+            p7 = neck(maps)[4]
+        del old
+        p7.float().sum().backward()
+        gradient = neck.fpn_convs[4].conv.weight.grad
+        assert gradient[..., 1, 1].abs().sum() > 0
+        gradient[..., 1, 1] = 0
+        assert (gradient == 0).all()
+
+
+@pytest.mark.parametrize("kind", ["on_input", "on_output"])
+def test_single_cell_gives_mmdetections_output(kind):
+    ours, stock = paired(add_extra_convs=kind)
+    maps = tuple(
+        torch.randn(1, c, size, size) for c, size in zip(CHANNELS, (8, 4, 2, 1), strict=True)
+    )
+    for got, expected in zip(ours(maps), stock(maps), strict=True):
+        torch.testing.assert_close(got, expected)

@@ -12,17 +12,17 @@ from retina_plugin.objective import (
     positive_deltas,
     predicted_ious,
 )
-from retina_plugin.targets import Targets
+from retina_plugin.targets import ListedTargets
 
 # Two images of three anchors, K = 2. Positives: anchor 1 of image 0, anchors 0 and 2 of image 1.
-TARGETS = Targets(
+TARGETS = ListedTargets(
     labels=torch.tensor([[2, 1, 2], [0, 2, 1]]),
     used=torch.tensor([[True, True, False], [True, True, True]]),
     image=torch.tensor([0, 1, 1]),
     anchor=torch.tensor([1, 0, 2]),
     boxes=torch.tensor([[0.0, 0.0, 10.0, 10.0], [0.0, 0.0, 8.0, 8.0], [2.0, 2.0, 12.0, 12.0]]),
 )
-NOTHING = Targets(
+NOTHING = ListedTargets(
     labels=torch.full((2, 3), 2),
     used=TARGETS.used,
     image=torch.zeros(0, dtype=torch.long),

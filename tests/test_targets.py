@@ -5,7 +5,8 @@ from mmdet.models.task_modules import MaxIoUAssigner
 from mmengine.structures import InstanceData
 
 from retina_plugin import BACKGROUND, IGNORED, AnchorAssigner
-from retina_plugin.targets import batch_codes, batch_targets
+from retina_plugin.anchors import AnchorGrid
+from retina_plugin.targets import batch_codes, listed_targets
 
 ANCHORS = torch.tensor(
     [
@@ -15,6 +16,9 @@ ANCHORS = torch.tensor(
         [80.0, 80.0, 90.0, 90.0],
     ]
 )
+
+# No grid: four anchors of a level each of another size.
+GRID = AnchorGrid([ANCHORS], sizes=[(4, 1)], strides=[(1, 1)], anchors_per_cell=[1])
 
 
 def gt(boxes, labels):
@@ -38,7 +42,7 @@ def test_targets_of_a_batch_by_hand():
             [BACKGROUND, BACKGROUND, BACKGROUND, 0],
         ]
     )
-    targets = batch_targets(codes, GTS, num_classes=5)
+    targets = listed_targets(codes, GTS, num_classes=5)
     assert targets.labels.tolist() == [[3, 5, 1, 5], [5, 5, 5, 5], [5, 5, 5, 0]]
     assert targets.used.tolist() == [[True, False, True, True]] + [
         [True, False, True, True],
@@ -52,7 +56,7 @@ def test_targets_of_a_batch_by_hand():
 
 def test_batch_without_any_box_is_all_background():
     codes = torch.full((2, 4), BACKGROUND)
-    targets = batch_targets(codes, [GTS[1], GTS[1]], num_classes=5)
+    targets = listed_targets(codes, [GTS[1], GTS[1]], num_classes=5)
     assert (targets.labels == 5).all()
     assert targets.boxes.shape == (0, 4)
     assert targets.positives.tolist() == [0, 0]
@@ -63,8 +67,8 @@ def test_own_and_foreign_assigners_give_the_same_codes():
     crowd = InstanceData(bboxes=torch.tensor([[38.0, 38.0, 70.0, 70.0]]))
     ignored = [None, None, crowd]
     options = {"pos_iou_thr": 0.5, "neg_iou_thr": 0.4, "ignore_iof_thr": 0.5}
-    ours = batch_codes(AnchorAssigner(**options), ANCHORS, valid, GTS, ignored)
-    stock = batch_codes(MaxIoUAssigner(**options), ANCHORS, valid, GTS, ignored)
+    ours = batch_codes(AnchorAssigner(**options), GRID, valid, GTS, ignored)
+    stock = batch_codes(MaxIoUAssigner(**options), GRID, valid, GTS, ignored)
     assert ours.tolist() == [
         [0, IGNORED, 1, BACKGROUND],
         [BACKGROUND] * 4,

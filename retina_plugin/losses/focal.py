@@ -1,14 +1,16 @@
 """Focal loss: `FL(p_t) = -alpha_t (1 - p_t)^gamma log(p_t)` (section 3.2 of the paper)."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import UserError
+from ..kernels.focal import DTYPES, FORMS, FocalSum, focal_form
 from ..registry import MODELS
-from .reduction import check_reduction, reduce_loss
+from .reduction import check_reduction, reduce_loss, scaled_weights
 from .targets import check_labels
 
 Alpha = float | Sequence[float] | None
@@ -73,12 +75,15 @@ class FocalLoss(nn.Module):
         alpha: weight of the positives: a number, one number a class, or None.
         reduction: `none`, `mean` or `sum`.
         loss_weight: factor on the result.
+        form: how the sum over anchors with integer labels is computed: `plain`
+            (`focal_loss`), a fast form of retina_plugin/kernels/focal.py, or
+            `auto`, the fastest that runs here.
         activated: whether the predictions are probabilities instead of logits.
 
     Raises:
         UserError: for an argument out of its range, here; for labels outside
             0..K, when called (every call on the CPU, where looking costs no
-            wait for a device; elsewhere the first call).
+            wait for a device; elsewhere, and with form `blocked`, the first).
     """
 
     def __init__(
@@ -89,16 +94,18 @@ class FocalLoss(nn.Module):
         reduction: str = "mean",
         loss_weight: float = 1.0,
         activated: bool = False,
+        form: str = "auto",
     ) -> None:
         super().__init__()
-        _check_arguments(use_sigmoid, gamma, alpha)
+        _check_arguments(use_sigmoid, gamma, alpha, form)
         check_reduction(reduction)
         self.use_sigmoid = use_sigmoid
         self.gamma = gamma
-        self.alpha = alpha
+        self.alpha = tuple(alpha) if isinstance(alpha, Sequence) else alpha
         self.reduction = reduction
         self.loss_weight = loss_weight
         self.activated = activated
+        self.form = form
         self._labels_seen = False
 
     def forward(
@@ -120,10 +127,28 @@ class FocalLoss(nn.Module):
             reduction_override: replaces `reduction` for this call.
         """
         self._check_shapes(pred, target)
+        reduction = reduction_override or self.reduction
+        if self.form != "plain" and self._can_be_summed(pred, target, weight, reduction):
+            form = focal_form(self.form, pred.device.type)
+            weights = scaled_weights(pred, weight, reduction, avg_factor, self.loss_weight)
+            alpha = _alpha_rows(self.alpha, pred.shape[-1], pred.device)
+            return FocalSum.apply(pred.contiguous(), target, weights, self.gamma, alpha, form)
         logits = _logits_of(pred) if self.activated else pred
         loss = focal_loss(logits, target, self.gamma, self.alpha)
-        reduction = reduction_override or self.reduction
         return self.loss_weight * reduce_loss(loss, weight, reduction, avg_factor)
+
+    def _can_be_summed(
+        self, pred: Tensor, target: Tensor, weight: Tensor | None, reduction: str
+    ) -> bool:
+        """Whether the fast forms know this input: (M, K) logits, labels, one weight an anchor."""
+        return (
+            reduction != "none"
+            and not self.activated
+            and pred.dim() == 2
+            and target.dim() == 1
+            and pred.dtype in DTYPES
+            and (weight is None or (weight.shape == target.shape and not weight.requires_grad))
+        )
 
     def _check_shapes(self, pred: Tensor, target: Tensor) -> None:
         if isinstance(self.alpha, Sequence) and len(self.alpha) != pred.shape[-1]:
@@ -138,7 +163,8 @@ class FocalLoss(nn.Module):
                 f"FocalLoss expects integer labels of shape {tuple(pred.shape[:-1])} or targets of "
                 f"shape {tuple(pred.shape)}, but got {target.dtype} of {tuple(target.shape)}."
             )
-        if target.device.type == "cpu" or not self._labels_seen:
+        every_call = target.device.type == "cpu" and self.form != "blocked"
+        if every_call or not self._labels_seen:
             check_labels(target, pred.shape[-1])
             self._labels_seen = True
 
@@ -147,7 +173,18 @@ class FocalLoss(nn.Module):
         return f"gamma={self.gamma}, alpha={self.alpha}, loss_weight={self.loss_weight}"
 
 
-def _check_arguments(use_sigmoid: bool, gamma: float, alpha: Alpha) -> None:
+@lru_cache(maxsize=16)
+def _alpha_rows(alpha: Alpha, classes: int, device: torch.device) -> Tensor:
+    """Weights (2, K) of positives and negatives."""
+    with torch.inference_mode(False):
+        positive = torch.tensor(1.0 if alpha is None else alpha, device=device)
+        negative = torch.ones_like(positive) if alpha is None else 1 - positive
+        return torch.stack([positive.expand(classes), negative.expand(classes)])
+
+
+def _check_arguments(use_sigmoid: bool, gamma: float, alpha: Alpha, form: str) -> None:
+    if form not in FORMS:
+        raise UserError(f"FocalLoss expects form to be one of {FORMS}, but got {form!r}.")
     if not use_sigmoid:
         raise UserError(
             "FocalLoss expects use_sigmoid=True, but got False; for a softmax over K + 1 "

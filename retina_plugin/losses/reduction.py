@@ -34,13 +34,48 @@ def reduce_loss(
     if reduction == "none":
         return loss
     if reduction == "sum":
-        if avg_factor is not None:
-            raise UserError('avg_factor cannot be used with reduction="sum"; use "mean".')
+        _refuse_factor(avg_factor)
         return loss.sum()
-    if avg_factor is None:
-        avg_factor = float(loss.numel())
-    avg_factor = torch.as_tensor(avg_factor, dtype=loss.dtype, device=loss.device)
-    return loss.sum() / torch.where(avg_factor > 0, avg_factor, 1.0)
+    return loss.sum() / _divisor(avg_factor, loss, loss.numel())
+
+
+def _refuse_factor(avg_factor: float | Tensor | None) -> None:
+    if avg_factor is not None:
+        raise UserError('avg_factor cannot be used with reduction="sum"; use "mean".')
+
+
+def _divisor(avg_factor: float | Tensor | None, like: Tensor, count: int) -> float | Tensor:
+    """What the sum is divided by; a number stays one, as a tensor it would cost a copy."""
+    if isinstance(avg_factor, Tensor):
+        avg_factor = avg_factor.to(like)
+        return torch.where(avg_factor > 0, avg_factor, 1.0)
+    divisor = count if avg_factor is None else avg_factor
+    return divisor if divisor > 0 else 1.0
+
+
+def scaled_weights(
+    logits: Tensor,
+    weight: Tensor | None,
+    reduction: str,
+    avg_factor: float | Tensor | None,
+    loss_weight: float,
+) -> Tensor:
+    """Weights (M,) in float32 with which the sum of a loss is what `reduce_loss` gives.
+
+    Args:
+        logits: (M, K).
+        weight: (M,), or None for 1.
+        reduction: `mean` or `sum`.
+        avg_factor: as in `reduce_loss`.
+        loss_weight: factor on the result.
+    """
+    if weight is None:
+        weight = logits.new_ones(len(logits), dtype=torch.float32)
+    weight = weight.float() * loss_weight
+    if reduction == "sum":
+        _refuse_factor(avg_factor)
+        return weight
+    return weight / _divisor(avg_factor, weight, logits.numel())
 
 
 def check_reduction(reduction: str) -> None:

@@ -13,6 +13,7 @@ from .layout import find_files
 from .paths import follow_data_root, point_evaluators
 from .report import Change, print_changes
 from .schedule import describe_schedule, scale_schedule
+from .speed import choose_speed
 
 STEPS = (
     drop_scope,
@@ -22,6 +23,7 @@ STEPS = (
     fill_classes,
     follow_image_scale,
     fit_backbone,
+    choose_speed,
 )
 
 

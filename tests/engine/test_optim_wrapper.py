@@ -5,12 +5,8 @@ import torch
 from mmengine.model import BaseModule
 from torch import nn
 
-from retina_plugin.engine import precision
-from retina_plugin.engine.precision import (
-    ChannelsLastHook,
-    MixedPrecisionOptimWrapper,
-    computes_in_bfloat16,
-)
+from retina_plugin import precision
+from retina_plugin.engine.optim_wrapper import MixedPrecisionOptimWrapper
 
 
 class Model(BaseModule):
@@ -51,26 +47,6 @@ def test_auto_takes_bfloat16_only_where_the_processor_has_it(available, monkeypa
     assert logged.text.count(f"Trains in {name} on cpu") == 1
 
 
-@pytest.mark.parametrize(
-    ("capabilities", "expected"),
-    [
-        ({"avx512_bf16": True}, True),
-        ({"amx_bf16": True}, True),
-        ({"bf16": True}, True),
-        ({"avx512_f": True, "bf16": False}, False),
-    ],
-)
-def test_processor_flags_decide_on_the_cpu(capabilities, expected, monkeypatch):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
-    assert computes_in_bfloat16("cpu") is expected
-    assert not computes_in_bfloat16("meta")
-
-
-def test_torch_that_cannot_tell_means_float32(monkeypatch):
-    monkeypatch.delattr(torch.cpu, "get_capabilities")
-    assert not computes_in_bfloat16("cpu")
-
-
 def test_accumulation_and_clipping_work_as_in_float32():
     """Two steps of a half batch each, clipped to norm .5, equal one of the whole batch."""
     x, weights = torch.randn(4, 4), []
@@ -92,17 +68,3 @@ def test_accumulation_and_clipping_work_as_in_float32():
 def test_another_dtype_is_an_error():
     with pytest.raises(ValueError, match="float16.*AmpOptimWrapper"):
         wrapper(Model(), "float16")
-
-
-def test_channels_last_changes_the_layout_and_no_value():
-    class Owner:
-        model = nn.Conv2d(3, 4, 3)
-
-    before, x = Owner.model.weight.clone(), torch.randn(1, 3, 8, 8)
-    expected = Owner.model(x)
-    ChannelsLastHook().before_run(Owner)
-    assert Owner.model.weight.is_contiguous(memory_format=torch.channels_last)
-    assert torch.equal(Owner.model.weight, before)
-    output = Owner.model(x)
-    assert output.is_contiguous(memory_format=torch.channels_last)
-    torch.testing.assert_close(output, expected)

@@ -1,0 +1,86 @@
+"""MMDetection's RetinaNet, computed in the layout and precision that suit the processor."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from mmdet.models.detectors import RetinaNet as StockRetinaNet
+from mmengine.logging import print_log
+from mmengine.model.efficient_conv_bn_eval import (
+    turn_on_efficient_conv_bn_eval_for_single_model as fold_batch_norm,
+)
+from torch import Tensor
+
+from .precision import autocast_of, check_dtype, chosen_dtype
+from .registry import MODELS
+
+
+@MODELS.register_module()
+class RetinaNet(StockRetinaNet):
+    """MMDetection's detector with the same parameters, results and interface.
+
+    Weights and images lie channels last. Batch norm that does not train (frozen, or in
+    evaluation) is multiplied into the weights of the convolution before it, by MMEngine's
+    `efficient_conv_bn_eval`; gradients stay exact. Evaluation and inference run in `dtype`;
+    training does in what its optimizer wrapper says.
+
+    Args:
+        dtype: `bfloat16`, `float32`, or `auto`: bfloat16 where the processor computes in it.
+            Convolutions run in it; weights, scores, boxes and NMS stay in float32.
+        channels_last: the layout.
+        fold_norm: whether batch norm is multiplied in.
+        **parts: as in MMDetection's RetinaNet.
+
+    Raises:
+        UserError: for another dtype.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        dtype: str = "auto",
+        channels_last: bool = True,
+        fold_norm: bool = True,
+        **parts: Any,
+    ) -> None:
+        check_dtype(dtype, "model.dtype")
+        super().__init__(*args, **parts)
+        self.dtype = dtype
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.to(memory_format=self.memory_format)
+        if fold_norm:
+            self._fold_norm()
+
+    def _fold_norm(self) -> None:
+        try:
+            fold_batch_norm(self.backbone)
+        except Exception as error:  # noqa: BLE001 (tracing runs the backbone's own code)
+            print_log(
+                f"Batch norm stays a layer of its own: {type(self.backbone).__name__} cannot be "
+                f"traced ({error}).",
+                logger="current",
+                level=logging.WARNING,
+            )
+
+    def init_weights(self) -> None:
+        """Initialise; in the usual layout, so that a seed gives the weights it gives elsewhere."""
+        self.to(memory_format=torch.contiguous_format)
+        super().init_weights()
+        self.to(memory_format=self.memory_format)
+
+    def forward(self, inputs: Tensor, data_samples: Any = None, mode: str = "tensor") -> Any:
+        """As MMDetection's: losses, detections or feature maps by `mode`."""
+        inputs = inputs.contiguous(memory_format=self.memory_format)
+        with self._precision(inputs.device.type):
+            return super().forward(inputs, data_samples, mode)
+
+    @contextmanager
+    def _precision(self, device_type: str) -> Iterator[None]:
+        """Autocast outside of training, unless whoever calls chose a precision already."""
+        if self.training or torch.is_autocast_enabled(device_type):
+            yield
+            return
+        with autocast_of(chosen_dtype(self.dtype, device_type), device_type):
+            yield

@@ -1,0 +1,233 @@
+"""Sum of the focal loss over weighted anchors, with its gradient from the same pass.
+
+Every form equals `(losses.focal.focal_loss(logits, labels, gamma, alpha) * weights[:, None]).sum()`
+and needs no memory beyond the gradient: no one-hot labels, no loss of single elements.
+"""
+
+import ctypes
+import logging
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmengine.logging import print_log
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from ..errors import UserError
+from .native import NotAvailable, library
+from .triton_parts import triton_focal
+
+DTYPES = (torch.float32, torch.bfloat16, torch.float16)  # numbered as in focal.c
+BLOCK = 48_000  # elements that `blocked` has in four buffers, 768 KB; two threads share them
+NATIVE_BLOCK = 2048  # as in focal.c
+FORMS = ("auto", "plain", "blocked", "native", "triton")
+LARGE = 1 << 22  # bytes of a gradient for which huge pages pay
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way to compute sum and gradient, and to scale the gradient afterwards."""
+
+    run: Callable[[Tensor, Tensor, Tensor, float, Tensor, bool], tuple[Tensor, Tensor | None]]
+    scale: Callable[[Tensor, Tensor], Tensor]
+    in_place: bool = False
+
+
+def focal_form(name: str, device_type: str) -> Form | None:
+    """The function of a form on a device; None for the plain form, which has no sum of its own.
+
+    Args:
+        name: one of `FORMS`. `auto` is Triton's on CUDA and the compiled one on a CPU; without
+            Triton or a compiler it is `blocked`, which it says once.
+        device_type: `cpu`, `cuda`, ...
+
+    Raises:
+        UserError: a form asked for by name cannot run.
+    """
+    if name == "plain":
+        return None
+    if name == "blocked":
+        return BLOCKED
+    wanted = name
+    if name == "auto":
+        wanted = {"cpu": "native", "cuda": "triton"}.get(device_type, "blocked")
+    try:
+        return _available(wanted, device_type)
+    except NotAvailable as reason:
+        if name == "auto":
+            _say_once(f"The focal loss runs in plain PyTorch, block by block: {reason}.")
+            return BLOCKED
+        raise UserError(
+            f"loss_cls.form={name!r} cannot run on {device_type}: {reason}; set form='auto'."
+        ) from reason
+
+
+def _available(name: str, device_type: str) -> Form:
+    if name == "native":
+        if device_type != "cpu":
+            raise NotAvailable("compiled C code works on the CPU")
+        library("focal")
+        return NATIVE
+    if name == "triton":
+        code = triton_focal(device_type)
+        return Form(code.fused, code.scale_in_place, in_place=True)
+    return BLOCKED
+
+
+@cache
+def _say_once(message: str) -> None:
+    print_log(message, logger="current", level=logging.WARNING)
+
+
+class FocalSum(torch.autograd.Function):
+    """Keeps the gradient of the forward pass; the backward pass only scales it, if at all."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        logits: Tensor,
+        labels: Tensor,
+        weights: Tensor,
+        gamma: float,
+        alpha: Tensor,
+        form: Form,
+    ) -> Tensor:
+        """Sum () in float32.
+
+        Args:
+            ctx: of the backward pass.
+            logits: (M, K) in float32, bfloat16 or float16, contiguous.
+            labels: (M,) int64 in 0..K, K is background.
+            weights: (M,) float32; 0 leaves an anchor out.
+            gamma: focusing parameter, >= 0.
+            alpha: (2, K) float32, weight of the positives and of the negatives of each class.
+            form: one of this folder's.
+        """
+        total, gradient = form.run(logits, labels, weights, gamma, alpha, ctx.needs_input_grad[0])
+        if gradient is not None:
+            ctx.save_for_backward(gradient)
+        ctx.form, ctx.applied = form, None
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:
+        """The kept gradient, times that of the sum unless it is 1."""
+        (gradient,) = ctx.saved_tensors
+        factor = outer
+        if ctx.form.in_place:  # a second pass through a retained graph finds it scaled already
+            factor = outer if ctx.applied is None else outer / ctx.applied
+            ctx.applied = outer
+        return ctx.form.scale(gradient, factor), None, None, None, None, None
+
+
+def blocked(
+    logits: Tensor,
+    labels: Tensor,
+    weights: Tensor,
+    gamma: float,
+    alpha: Tensor,
+    needs_gradient: bool,
+) -> tuple[Tensor, Tensor | None]:
+    """Block after block of rows in buffers that stay in the cache; PyTorch alone, any device."""
+    classes = logits.shape[1]
+    gradient = torch.empty_like(logits) if needs_gradient else None
+    rows = max(1, BLOCK // classes)
+    buffers = logits.new_empty((3, min(rows, len(logits)), classes), dtype=torch.float32)
+    total = logits.new_zeros((), dtype=torch.float64)
+    for first in range(0, len(logits), rows):
+        block = slice(first, min(first + rows, len(logits)))
+        own = buffers[:, : block.stop - first]
+        loss, slope = _block(logits[block], labels[block], weights[block], gamma, alpha, own)
+        total += loss
+        if gradient is not None:
+            gradient[block] = slope
+    return total.float(), gradient
+
+
+def _block(
+    logits: Tensor, labels: Tensor, weights: Tensor, gamma: float, alpha: Tensor, buffers: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Sum and slope of a block; z is the logit of being wrong, p = sigmoid(z) = 1 - p_t."""
+    z, p, scale = buffers
+    z.copy_(logits)
+    torch.mul(weights[:, None], alpha[1], out=scale)
+    column = labels.clamp(max=logits.shape[1] - 1)[:, None]
+    positive = labels[:, None] < logits.shape[1]
+    sign = torch.where(positive, -1.0, 1.0)
+    weight = torch.where(positive, weights[:, None] * alpha[0][column], scale.gather(1, column))
+    z.scatter_(1, column, z.gather(1, column) * sign)
+    scale.scatter_(1, column, weight)
+    softplus = F.softplus(z)
+    torch.sigmoid(z, out=p)
+    scale.mul_(torch.pow(p, gamma, out=z))
+    loss = torch.mul(scale, softplus, out=z).sum()
+    q = torch.sub(p.new_ones(()), p, out=z)
+    slope = p.addcmul_(softplus, q, value=gamma).mul_(scale)
+    return loss, slope.scatter_(1, column, slope.gather(1, column) * sign)
+
+
+def native(
+    logits: Tensor,
+    labels: Tensor,
+    weights: Tensor,
+    gamma: float,
+    alpha: Tensor,
+    needs_gradient: bool,
+) -> tuple[Tensor, Tensor | None]:
+    """focal.c on a CPU, its blocks shared out over PyTorch's number of threads.
+
+    Raises:
+        NotAvailable: there is no compiler, or it failed.
+    """
+    code = library("focal")
+    gradient = torch.empty_like(logits) if needs_gradient else None
+    if gradient is not None and gradient.nbytes >= LARGE:
+        code.use_huge_pages(_pointer(gradient), ctypes.c_int64(gradient.nbytes))
+    blocks = -(-logits.numel() // NATIVE_BLOCK)
+    share = max(1, -(-blocks // torch.get_num_threads())) * NATIVE_BLOCK
+
+    def part(first: int) -> float:
+        code.focal_loss.restype = ctypes.c_double
+        return code.focal_loss(
+            _pointer(logits),
+            _pointer(labels),
+            _pointer(weights),
+            _pointer(alpha),
+            ctypes.c_float(gamma),
+            ctypes.c_int64(logits.shape[1]),
+            ctypes.c_int64(first),
+            ctypes.c_int64(min(share, logits.numel() - first)),
+            ctypes.c_int(DTYPES.index(logits.dtype)),
+            _pointer(gradient),
+        )
+
+    parts = _threads(os.getpid()).map(part, range(0, logits.numel(), share))
+    return torch.tensor(sum(parts), dtype=torch.float32), gradient
+
+
+def _pointer(tensor: Tensor | None) -> ctypes.c_void_p:
+    return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
+
+
+def scaled(gradient: Tensor, outer: Tensor) -> Tensor:
+    """The gradient times a number; itself where the number is known to be 1 without a wait."""
+    if outer.device.type == "cpu" and float(outer) == 1:
+        return gradient
+    return gradient * outer.to(gradient.dtype)
+
+
+@cache
+def _threads(process: int) -> ThreadPoolExecutor:  # noqa: ARG001 (a fork has none of its parent's)
+    """Threads that wait for work; the C code runs without Python's lock."""
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="focal")
+
+
+BLOCKED = Form(blocked, scaled)
+NATIVE = Form(native, scaled)

@@ -1,0 +1,129 @@
+"""C sources of this folder, compiled once for this processor and kept in the user's cache."""
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from functools import cache
+from pathlib import Path
+
+from mmengine.logging import print_log
+
+COMPILERS = ("cc", "gcc", "clang")
+FLAGS = ("-O3", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC")
+# The first that the compiler knows; Apple's on Arm knows only the second.
+FOR_THIS_PROCESSOR = (("-march=native",), ("-mcpu=native",), ())
+COMPILE_TIMEOUT = 120  # seconds
+
+
+class NotAvailable(Exception):  # noqa: N818 (it is no error: another form takes over)
+    """A fast form cannot run here; the message says why."""
+
+
+_may_compile = True
+
+
+def allow_compiling(allowed: bool) -> None:
+    """Whether `library` may compile what is not in the cache."""
+    global _may_compile  # noqa: PLW0603
+    _may_compile = allowed
+
+
+@cache
+def library(name: str) -> ctypes.CDLL:
+    """The compiled `NAME.c` of this folder, from the cache or compiled now, which it announces.
+
+    Raises:
+        NotAvailable: there is no compiler, it failed, or compiling is not allowed now.
+    """
+    path = _cached(name)
+    if not path.exists():
+        if not _may_compile:
+            raise NotAvailable(f"{name}.c is not compiled for so short a run")
+        _compile(Path(__file__).with_name(f"{name}.c"), path)
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError as error:
+        raise NotAvailable(f"the compiled {name} cannot be loaded: {error}") from error
+
+
+def is_compiled(name: str) -> bool:
+    """Whether `library` would take no time."""
+    try:
+        return _cached(name).exists()
+    except NotAvailable:
+        return False
+
+
+def _cached(name: str) -> Path:
+    """Where the library lies: another source, compiler or processor has another name."""
+    source = Path(__file__).with_name(f"{name}.c").read_text()
+    identity = (source, _compiler(), FLAGS, platform.machine(), _processor(), platform.libc_ver())
+    digest = hashlib.sha256(repr(identity).encode()).hexdigest()[:16]
+    return _folder() / f"{name}-{digest}.so"
+
+
+def _compiler() -> str:
+    names = (os.environ["CC"],) if os.environ.get("CC") else COMPILERS
+    found = [path for path in map(shutil.which, names) if path]
+    if sys.platform == "win32" or not found:
+        raise NotAvailable(f"no C compiler was found ({', '.join(names)}; set CC to name one)")
+    return found[0]
+
+
+@cache
+def _processor() -> str:
+    """Model and instruction set: a library for one processor may not run on another."""
+    lines = Path("/proc/cpuinfo")
+    if not lines.exists():
+        return platform.processor()
+    kinds = ("model name", "flags", "Features", "CPU part")
+    return repr(sorted({x for x in lines.read_text().splitlines() if x.startswith(kinds)}))
+
+
+@cache
+def _folder() -> Path:
+    """The user's own cache; a folder of this process where that is not to be trusted."""
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = root / "retina_plugin"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.stat()
+        private = status.st_uid == os.getuid() and not status.st_mode & 0o022
+    except OSError:
+        private = False
+    if private and os.access(folder, os.W_OK):
+        return folder
+    return Path(tempfile.mkdtemp(prefix="retina_plugin-"))
+
+
+def _compile(source: Path, target: Path) -> None:
+    """Compile to a file of its own, then rename: processes that start together do not meet."""
+    started = time.monotonic()
+    scratch = target.with_suffix(f".{os.getpid()}.tmp")
+    for flags in FOR_THIS_PROCESSOR:
+        complaint = _attempt([_compiler(), *FLAGS, *flags, str(source), "-o", str(scratch), "-lm"])
+        if complaint is None:
+            scratch.replace(target)
+            seconds = time.monotonic() - started
+            print_log(f"Compiled {source.name} in {seconds:.1f} s into {target}.", logger="current")
+            return
+    raise NotAvailable(f"compiling {source.name} with {_compiler()} failed: {complaint}")
+
+
+def _attempt(command: list[str]) -> str | None:
+    """What went wrong, in one line."""
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=COMPILE_TIMEOUT, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    if done.returncode == 0:
+        return None
+    return next(iter(done.stderr.strip().splitlines()), f"exit code {done.returncode}")

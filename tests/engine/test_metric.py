@@ -1,0 +1,158 @@
+"""COCO's numbers by either evaluator, against MMDetection's metric."""
+
+import json
+
+import numpy as np
+import pytest
+from mmdet.evaluation import CocoMetric as StockMetric
+
+from retina_plugin.engine import metric
+from retina_plugin.engine.metric import CocoMetric, annotations, class_table, table_text
+
+CLASSES = ("cat", "dog", "cow")
+BACKENDS = ["pycocotools", "faster_coco_eval"]
+
+
+@pytest.fixture(scope="module")
+def truth(tmp_path_factory):
+    """A COCO file of 12 images; category ids with gaps, a crowd, an image without a box."""
+    generator = np.random.default_rng(0)
+    images = [{"id": 10 * i, "width": 200, "height": 150} for i in range(1, 13)]
+    boxes = []
+    for image in images[:-1]:
+        for _ in range(5):
+            x, y, w, h = generator.integers([0, 0, 8, 8], [120, 90, 70, 60]).tolist()
+            boxes.append(
+                {
+                    "id": len(boxes) + 1,
+                    "image_id": image["id"],
+                    "category_id": int(generator.choice([3, 7, 20])),
+                    "bbox": [x, y, w, h],
+                    "area": w * h,
+                    "iscrowd": int(len(boxes) % 9 == 0),
+                }
+            )
+    categories = [{"id": i, "name": n} for i, n in zip((3, 7, 20), CLASSES, strict=True)]
+    path = tmp_path_factory.mktemp("truth") / "truth.json"
+    content = {"images": images, "annotations": boxes, "categories": categories}
+    path.write_text(json.dumps(content))
+    return path, content
+
+
+@pytest.fixture(scope="module")
+def results(truth):
+    """Detections near the truth and at random, in MMDetection's layout."""
+    generator = np.random.default_rng(1)
+    content, found = truth[1], []
+    for image in content["images"]:
+        own = [a for a in content["annotations"] if a["image_id"] == image["id"]]
+        near = np.array([a["bbox"] for a in own] * 3, dtype=np.float64).reshape(-1, 4)
+        near[:, 2:] += near[:, :2]
+        near += generator.normal(0, 5, near.shape)
+        labels = [(3, 7, 20).index(a["category_id"]) for a in own] * 3
+        near[:, 2:] = np.maximum(near[:, 2:], near[:, :2] + 1)
+        found.append(
+            (
+                {"width": 200, "height": 150, "img_id": image["id"]},
+                {
+                    "img_id": image["id"],
+                    "bboxes": near.astype(np.float32),
+                    "scores": generator.random(len(near), dtype=np.float32),
+                    "labels": np.array(labels, dtype=np.int64),
+                },
+            )
+        )
+    return found
+
+
+def numbers(kind, truth, results, **options):
+    evaluator = kind(ann_file=str(truth[0]), **options)
+    evaluator.dataset_meta = {"classes": CLASSES}
+    return evaluator.compute_metrics(results)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"classwise": True},
+        {"metric_items": ["mAP_50", "AR@100", "AR_l@1000"]},
+        {"iou_thrs": np.array([0.5, 0.75])},
+        {"proposal_nums": (1, 5, 10)},
+    ],
+)
+def test_numbers_are_mmdetections(truth, results, backend, options):
+    expected = numbers(StockMetric, truth, results, **options)
+    got = numbers(CocoMetric, truth, results, backend=backend, **options)
+    assert got == pytest.approx(expected, abs=1e-12, nan_ok=True)
+    assert list(got) == list(expected)
+    assert 0 < got.get("bbox_mAP_50", 0.5) < 1
+
+
+def test_other_metrics_are_left_to_mmdetection(truth, results, tmp_path):
+    for options in ({"metric": "proposal"}, {"outfile_prefix": str(tmp_path / "out")}):
+        expected = numbers(StockMetric, truth, results, **options)
+        assert numbers(CocoMetric, truth, results, **options) == expected
+    assert (tmp_path / "out.bbox.json").exists()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_second_evaluation_does_not_see_the_first(truth, results, backend):
+    evaluator = CocoMetric(ann_file=str(truth[0]), backend=backend)
+    evaluator.dataset_meta = {"classes": CLASSES}
+    first = evaluator.compute_metrics(results)
+    worse = [(gt, {**found, "bboxes": found["bboxes"] + 40}) for gt, found in results]
+    assert evaluator.compute_metrics(worse)["bbox_mAP"] < first["bbox_mAP"]
+    assert evaluator.compute_metrics(results) == first
+
+
+def test_no_detection_is_zero_and_says_so(truth, results, logged):
+    empty = [
+        (gt, {**f, "bboxes": f["bboxes"][:0], "scores": [], "labels": []}) for gt, f in results
+    ]
+    for _, found in empty:
+        found["scores"], found["labels"] = np.zeros(0), np.zeros(0, dtype=np.int64)
+    got = numbers(CocoMetric, truth, empty)
+    assert got["bbox_mAP"] == 0
+    assert "No image has a detection" in logged.text
+
+
+def test_annotations_by_hand():
+    image = {
+        "img_id": 4,
+        "bboxes": np.array([[1.0, 2.0, 4.0, 8.0]], dtype=np.float32),
+        "scores": np.array([0.5], dtype=np.float32),
+        "labels": np.array([1]),
+    }
+    first, second = annotations([image, {**image, "img_id": 5}], cat_ids=[3, 7])
+    assert first == {
+        "id": 1,
+        "image_id": 4,
+        "category_id": 7,
+        "bbox": [1, 2, 3, 6],
+        "area": 18,
+        "score": 0.5,
+        "iscrowd": 0,
+    }
+    assert (second["id"], second["image_id"]) == (2, 5)
+
+
+def test_class_without_boxes_has_no_number():
+    precision = np.full((10, 4, 2, 4, 3), -1.0)
+    precision[:, :, 0] = 0.5
+    table = class_table(precision, ["cat", "dog"])
+    assert table["cat"] == [0.5] * 6
+    assert np.isnan(table["dog"]).all()
+    assert "cat" in table_text(table)
+
+
+def test_unknown_backend_and_item_are_errors(truth, results, monkeypatch):
+    with pytest.raises(ValueError, match="backend must be one of"):
+        CocoMetric(backend="numpy")
+    with pytest.raises(ValueError, match="metric_items must be of"):
+        numbers(CocoMetric, truth, results, metric_items=["AP50"])
+    monkeypatch.setattr(metric, "find_spec", lambda name: None)
+    assert CocoMetric().backend == "pycocotools"
+    with pytest.raises(ValueError, match=r"pip install 'retina_plugin\[fast\]'"):
+        CocoMetric(backend="faster_coco_eval")

@@ -1,0 +1,204 @@
+"""Each form of the focal loss's sum and gradient against the plain form in float64."""
+
+import pytest
+import torch
+
+from retina_plugin import FocalLoss, focal_loss
+from retina_plugin.kernels import focal, native
+from retina_plugin.kernels.focal import BLOCKED, DTYPES, NATIVE, FocalSum, focal_form
+
+GAMMAS = [0.0, 0.5, 1.0, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0]
+FORMS = {"blocked": BLOCKED, "native": NATIVE}
+# One unit in the last place, relative.
+UNIT = {torch.bfloat16: 2**-7, torch.float16: 2**-10}
+
+
+@pytest.fixture(params=["blocked", "native", "triton"])
+def form(request):
+    """Every form that runs here; Triton's in its interpreter."""
+    if request.param == "triton":
+        request.getfixturevalue("interpreted")
+    return focal_form(request.param, "cpu")
+
+
+def batch(rows, classes, scale=4.0, shift=0.0, dtype=torch.float32):
+    logits = (torch.randn(rows, classes) * scale + shift).to(dtype)
+    alpha = torch.rand(classes)
+    labels = torch.randint(0, classes + 1, (rows,))
+    return logits, labels, torch.rand(rows), torch.stack([alpha, 1 - alpha])
+
+
+def exact(logits, labels, weights, gamma, alpha):
+    x = logits.double().requires_grad_()
+    total = (focal_loss(x, labels, gamma, alpha[0].tolist()) * weights[:, None]).sum()
+    return total.item(), torch.autograd.grad(total, x)[0]
+
+
+@pytest.mark.parametrize("gamma", GAMMAS)
+@pytest.mark.parametrize("classes", [1, 3, 80])
+@pytest.mark.parametrize(("scale", "shift"), [(0.1, -4.6), (1.0, 0.0), (5.0, 0.0), (100.0, 0.0)])
+def test_sum_and_gradient_are_exact_to_a_millionth(form, gamma, classes, scale, shift):
+    logits, labels, weights, alpha = batch(400, classes, scale, shift)
+    total, gradient = form.run(logits, labels, weights, gamma, alpha, True)
+    expected, slope = exact(logits, labels, weights, gamma, alpha)
+    assert total.item() == pytest.approx(expected, rel=1e-6)
+    tolerance = 1e-6 if gamma <= 5 else 2e-6
+    assert ((gradient.double() - slope).norm() / slope.norm()).item() <= tolerance
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0, 5.0])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("scale", [1.0, 30.0])
+def test_half_precision_gradient_is_off_by_a_unit_at_most(form, gamma, dtype, scale):
+    logits, labels, weights, alpha = batch(500, 7, scale, dtype=dtype)
+    total, gradient = form.run(logits, labels, weights, gamma, alpha, True)
+    expected, slope = exact(logits, labels, weights, gamma, alpha)
+    assert total.item() == pytest.approx(expected, rel=1e-5)
+    error = (gradient.double() - slope).abs()
+    subnormal = torch.finfo(dtype).smallest_normal  # numbers below it have no whole precision
+    assert gradient.dtype == dtype
+    assert (error <= (slope.abs() * UNIT[dtype]).clamp(min=subnormal)).all()
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0, 5.0])
+@pytest.mark.parametrize(
+    ("dtype", "limit"), [(torch.float32, 6e4), (torch.bfloat16, 6e4), (torch.float16, 1e4)]
+)
+def test_finite_for_every_finite_logit(form, gamma, dtype, limit):
+    row = torch.tensor([0, 1e-3, 1, 10, 17, 88, 104, 750, 1e4, limit])
+    logits = torch.cat([row, -row])[:, None].to(dtype)
+    for label in (0, 1):
+        labels = torch.full((len(logits),), label)
+        one = torch.ones(len(logits))
+        total, slope = form.run(logits, labels, one, gamma, torch.ones(2, 1), True)
+        assert total.isfinite()
+        assert slope.isfinite().all()
+
+
+def test_logit_that_is_not_a_number_is_not_hidden(form):
+    logits, labels, weights, alpha = batch(40, 3)
+    logits[7, 1] = torch.nan
+    total, slope = form.run(logits, labels, weights, 2.0, alpha, True)
+    assert total.isnan()
+    assert slope.isnan().nonzero().tolist() == [[7, 1]]
+
+
+def test_anchor_of_weight_zero_is_left_out(form):
+    logits, labels, weights, alpha = batch(40, 3)
+    weights[5:] = 0
+    total, slope = form.run(logits, labels, weights, 2.0, alpha, True)
+    few = form.run(logits[:5], labels[:5], weights[:5], 2.0, alpha, False)
+    torch.testing.assert_close(total, few[0])
+    assert few[1] is None
+    assert (slope[5:] == 0).all()
+
+
+def test_no_anchors_give_zero(form):
+    total, slope = form.run(*batch(0, 5)[:3], 2.0, torch.ones(2, 5), True)
+    assert total.item() == 0
+    assert slope.shape == (0, 5)
+
+
+@pytest.mark.parametrize("rows", [1, 599, 600, 601, 1300])
+def test_blocks_cover_every_row_once(rows, monkeypatch):
+    """48,000 elements of 80 classes are 600 rows, those of focal.c 25.6."""
+    logits, labels, weights, alpha = batch(rows, 80)
+    totals = [f.run(logits, labels, weights, 2.0, alpha, True) for f in FORMS.values()]
+    expected, slope = exact(logits, labels, weights, 2.0, alpha)
+    for total, gradient in totals:
+        assert total.item() == pytest.approx(expected, rel=1e-6)
+        torch.testing.assert_close(gradient.double(), slope, rtol=1e-4, atol=1e-9)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_any_number_of_threads_gives_the_same_gradient(threads, monkeypatch):
+    logits, labels, weights, alpha = batch(400, 80)
+    alone = NATIVE.run(logits, labels, weights, 2.0, alpha, True)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    total, gradient = NATIVE.run(logits, labels, weights, 2.0, alpha, True)
+    assert torch.equal(gradient, alone[1])
+    torch.testing.assert_close(total, alone[0])
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.5, 3.0])
+def test_backward_scales_the_kept_gradient(form, factor):
+    logits, labels, weights, alpha = batch(50, 3)
+    logits.requires_grad_()
+    loss = FocalSum.apply(logits, labels, weights, 2.0, alpha, form) * factor
+    loss.backward(retain_graph=True)
+    expected = exact(logits.detach(), labels, weights, 2.0, alpha)[1] * factor
+    torch.testing.assert_close(logits.grad.double(), expected, rtol=1e-4, atol=1e-7)
+    loss.backward()  # a retained graph can be walked again
+    torch.testing.assert_close(logits.grad.double(), 2 * expected, rtol=1e-4, atol=1e-7)
+
+
+def test_gradient_of_a_plain_sum_is_the_kept_one_without_a_copy():
+    kept = []
+
+    def spy(*arguments):
+        total, gradient = focal.native(*arguments)
+        kept.append(gradient.data_ptr())
+        return total, gradient
+
+    logits, labels, weights, alpha = batch(50, 3)
+    logits.requires_grad_()
+    form = focal.Form(spy, focal.scaled)
+    FocalSum.apply(logits, labels, weights, 2.0, alpha, form).backward()
+    assert kept == [logits.grad.data_ptr()]
+
+
+@pytest.mark.parametrize("name", ["blocked", "native", "auto"])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("avg_factor", [None, 7.0, 0, torch.tensor(7.0)])
+@pytest.mark.parametrize("alpha", [0.25, None, [0.1, 0.2, 0.3]])
+def test_module_gives_the_plain_forms_loss(name, weighted, avg_factor, alpha):
+    logits, labels, weights, _ = batch(64, 3)
+    arguments = (labels, weights if weighted else None, avg_factor)
+    losses = []
+    for form in ("plain", name):
+        x = logits.clone().requires_grad_()
+        loss = FocalLoss(loss_weight=2.0, alpha=alpha, form=form)(x, *arguments)
+        loss.backward()
+        losses.append((loss, x.grad))
+    torch.testing.assert_close(losses[1], losses[0])
+
+
+@pytest.mark.parametrize("reason", ["none", "soft", "class", "float64"])
+def test_what_no_fast_form_knows_takes_the_plain_one(reason, monkeypatch):
+    monkeypatch.setattr(FocalSum, "apply", None)
+    logits, labels, _, _ = batch(8, 3)
+    target = torch.rand(8, 3) if reason == "soft" else labels
+    weight = torch.rand(8, 3) if reason == "class" else None
+    logits = logits.double() if reason == "float64" else logits
+    override = "none" if reason == "none" else None
+    assert FocalLoss()(logits, target, weight, reduction_override=override).isfinite().all()
+
+
+def test_without_a_compiler_blocks_take_over_and_say_so(monkeypatch, logged):
+    monkeypatch.setenv("CC", "no-such-compiler")
+    native.library.cache_clear()
+    focal._say_once.cache_clear()
+    logits, labels, _, _ = batch(8, 3)
+    for _ in range(2):
+        assert focal_form("auto", "cpu") is BLOCKED
+    assert logged.text.count("no C compiler was found (no-such-compiler") == 1
+    with pytest.raises(ValueError, match="form='native' cannot run on cpu: no C compiler"):
+        FocalLoss(form="native")(logits, labels)
+    native.library.cache_clear()
+
+
+def test_forced_form_that_cannot_run_is_an_error():
+    with pytest.raises(ValueError, match="form='triton' cannot run on cpu: Triton works on CUDA"):
+        focal_form("triton", "cpu")
+    with pytest.raises(ValueError, match="form to be one of"):
+        FocalLoss(form="fastest")
+
+
+def test_dtypes_are_numbered_as_in_the_c_code():
+    text = (native.Path(native.__file__).with_name("focal.c")).read_text()
+    assert "enum { FLOAT32, BFLOAT16, FLOAT16 };" in text
+    assert [str(dtype).split(".")[1].upper() for dtype in DTYPES] == [
+        "FLOAT32",
+        "BFLOAT16",
+        "FLOAT16",
+    ]

@@ -1,0 +1,70 @@
+"""C code is compiled once, kept safely, and fails in words."""
+
+import ctypes
+import stat
+
+import pytest
+
+from retina_plugin.kernels import native
+from retina_plugin.kernels.native import NotAvailable, is_compiled, library
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """An empty cache folder, and nothing remembered."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for function in (library, native._folder):
+        function.cache_clear()
+    yield tmp_path / "retina_plugin"
+    for function in (library, native._folder):
+        function.cache_clear()
+
+
+def test_compiles_once_and_says_so(own_cache, logged):
+    assert not is_compiled("focal")
+    assert isinstance(library("focal"), ctypes.CDLL)
+    assert is_compiled("focal")
+    library.cache_clear()
+    library("focal")
+    assert logged.text.count("Compiled focal.c in") == 1
+    assert [path.suffix for path in own_cache.iterdir()] == [".so"]
+
+
+def test_cache_belongs_to_the_user_alone(own_cache):
+    library("focal")
+    assert stat.S_IMODE(own_cache.stat().st_mode) == 0o700
+
+
+def test_folder_that_others_can_write_is_not_trusted(own_cache):
+    own_cache.mkdir()
+    own_cache.chmod(0o777)
+    library("focal")
+    assert list(own_cache.iterdir()) == []
+
+
+def test_another_processor_has_another_library(own_cache, monkeypatch):
+    library("focal")
+    monkeypatch.setattr(native, "_processor", lambda: "another")
+    assert not is_compiled("focal")
+
+
+def test_flag_that_a_compiler_does_not_know_is_left_out(own_cache, monkeypatch):
+    monkeypatch.setattr(native, "FOR_THIS_PROCESSOR", (("-mcpu=no-such",), ()))
+    assert isinstance(library("focal"), ctypes.CDLL)
+
+
+def test_compiler_that_fails_is_quoted(own_cache, monkeypatch, tmp_path):
+    broken = tmp_path / "cc"
+    broken.write_text("#!/bin/sh\necho 'disk quota exceeded' >&2; exit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("CC", str(broken))
+    with pytest.raises(NotAvailable, match=r"compiling focal.c with .* failed: disk quota"):
+        library("focal")
+    assert list(own_cache.glob("*")) == []
+
+
+def test_library_that_does_not_load_is_no_crash(own_cache):
+    path = native._cached("focal")
+    path.write_bytes(b"not a library")
+    with pytest.raises(NotAvailable, match="the compiled focal cannot be loaded"):
+        library("focal")

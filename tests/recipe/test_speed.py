@@ -1,0 +1,67 @@
+"""One key puts the fast parts in, or takes the plain forms."""
+
+import pytest
+
+from retina_plugin.recipe import resolve
+from retina_plugin.recipe.speed import choose_speed
+
+
+@pytest.mark.parametrize("name", ["retinanet_r50", "retinanet_x101", "retinanet_demo"])
+def test_configs_are_fast(load, name):
+    cfg = load(name)
+    choose_speed(cfg)
+    assert cfg.model.type == "retina_plugin.RetinaNet"
+    assert cfg.optim_wrapper.type == "retina_plugin.MixedPrecisionOptimWrapper"
+    assert cfg.optim_wrapper.optimizer.fused is True
+    assert cfg.val_evaluator.type == cfg.test_evaluator.type == "retina_plugin.CocoMetric"
+    assert "form" not in cfg.model.bbox_head
+
+
+def test_every_change_is_told(load):
+    changes = {change.key: change.value for change in choose_speed(load("retinanet_r50"))}
+    assert changes["model.type"] == "retina_plugin.RetinaNet"
+    assert changes["optim_wrapper.optimizer.fused"] is True
+
+
+def test_off_is_the_plain_path(load):
+    cfg = load("retinanet_r50", fast=False)
+    before = cfg.optim_wrapper.type
+    choose_speed(cfg)
+    assert cfg.model.type == "RetinaNet"
+    assert cfg.optim_wrapper.type == before == "OptimWrapper"
+    assert cfg.model.bbox_head.form == cfg.model.bbox_head.loss_cls.form == "plain"
+    assert "fused" not in cfg.optim_wrapper.optimizer
+    assert cfg.val_evaluator.type == "CocoMetric"
+
+
+def test_what_was_set_by_hand_stays(load):
+    cfg = load(
+        "retinanet_r50",
+        optim_wrapper__type="AmpOptimWrapper",
+        optim_wrapper__optimizer__fused=False,
+        model__type="mmdet.FCOS",
+        val_evaluator__type="VOCMetric",
+    )
+    choose_speed(cfg)
+    assert cfg.optim_wrapper.type == "AmpOptimWrapper"
+    assert cfg.optim_wrapper.optimizer.fused is False
+    assert cfg.model.type == "mmdet.FCOS"
+    assert cfg.val_evaluator.type == "VOCMetric"
+
+
+def test_second_call_changes_nothing(load):
+    cfg = load("retinanet_r50")
+    choose_speed(cfg)
+    assert choose_speed(cfg) == []
+
+
+def test_config_without_the_key_stays(load):
+    cfg = load("retinanet_r50")
+    cfg.pop("fast")
+    assert choose_speed(cfg) == []
+    assert cfg.model.type == "RetinaNet"
+
+
+def test_other_value_is_an_error(load):
+    with pytest.raises(ValueError, match="fast expects True or False, but got 'very'"):
+        resolve(load("retinanet_r50", fast="very"), say=None)

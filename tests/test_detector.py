@@ -1,0 +1,203 @@
+"""The detector computes what MMDetection's does, in another layout and precision."""
+
+import copy
+
+import pytest
+import torch
+from mmdet.apis import DetInferencer
+from mmengine.config import Config
+
+from retina_plugin import RetinaNet, precision
+
+BACKBONE = {
+    "type": "ResNet",
+    "depth": 18,
+    "base_channels": 8,
+    "num_stages": 4,
+    "out_indices": (0, 1, 2, 3),
+    "frozen_stages": 1,
+    "norm_cfg": {"type": "BN", "requires_grad": True},
+    "norm_eval": True,
+}
+
+
+def config(kind, **options):
+    cfg = {
+        "type": kind,
+        "data_preprocessor": {"type": "DetDataPreprocessor", "pad_size_divisor": 32},
+        "backbone": copy.deepcopy(BACKBONE),
+        "neck": {
+            "type": "retina_plugin.RetinaFPN",
+            "in_channels": [8, 16, 32, 64],
+            "out_channels": 16,
+            "start_level": 1,
+            "num_outs": 5,
+        },
+        "bbox_head": {
+            "type": "retina_plugin.RetinaHead",
+            "num_classes": 3,
+            "in_channels": 16,
+            "feat_channels": 16,
+            "stacked_convs": 1,
+        },
+        "test_cfg": {"score_thr": 0.0, "max_per_img": 20},
+    }
+    return {**cfg, **options}
+
+
+def awake(model):
+    """Running means and variances away from 0 and 1, as after training."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.5, 2)
+    return model
+
+
+@pytest.fixture
+def pair(make_model):
+    """MMDetection's detector and ours with the same weights, in float32."""
+    stock = awake(make_model(config("mmdet.RetinaNet")))
+    ours = make_model(config("retina_plugin.RetinaNet", dtype="float32"), init=False)
+    ours.load_state_dict(stock.state_dict())
+    return stock, ours
+
+
+def images():
+    return torch.randn(2, 3, 64, 96)
+
+
+@pytest.fixture
+def samples(make_sample):
+    return [make_sample([[5, 5, 50, 40]], [1], (64, 96)) for _ in range(2)]
+
+
+def test_losses_and_gradients_are_mmdetections(pair, samples):
+    """Batch norm is frozen here, and so multiplied into the weights in training too."""
+    x, results = images(), []
+    for model in pair:
+        losses = model.train().loss(x, samples) if model is pair[0] else model.train()(
+            x, samples, mode="loss"
+        )  # fmt: skip
+        sum(losses.values()).backward()
+        results.append((losses, {name: p.grad for name, p in model.named_parameters()}))
+    (stock, stock_grads), (ours, grads) = results
+    torch.testing.assert_close(ours, stock, rtol=1e-5, atol=1e-7)
+    for name, expected in stock_grads.items():
+        if expected is None:
+            assert grads[name] is None, name
+        else:
+            error = (grads[name] - expected).norm() / expected.norm().clamp(min=1e-12)
+            assert error < 1e-4, name
+
+
+def test_detections_are_mmdetections(pair, samples):
+    x = images()
+    with torch.no_grad():
+        stock, ours = (m.eval()(x, copy.deepcopy(samples), mode="predict") for m in pair)
+    for got, expected in zip(ours, stock, strict=True):
+        got, expected = got.pred_instances, expected.pred_instances
+        torch.testing.assert_close(got.scores, expected.scores, rtol=1e-4, atol=1e-6)
+
+
+def test_training_statistics_are_learned_where_batch_norm_trains(make_model, samples):
+    backbone = {**BACKBONE, "norm_eval": False, "frozen_stages": -1}
+    model = make_model(config("retina_plugin.RetinaNet", backbone=backbone)).train()
+    before = model.backbone.bn1.running_mean.clone()
+    model(images(), samples, mode="loss")
+    assert not torch.equal(model.backbone.bn1.running_mean, before)
+
+
+def test_weights_and_features_lie_channels_last(make_model):
+    model = make_model(config("retina_plugin.RetinaNet")).eval()
+    layout = {"memory_format": torch.channels_last}
+    assert model.backbone.conv1.weight.is_contiguous(**layout)
+    assert all(level.is_contiguous(**layout) for level in model.extract_feat(images()))
+    assert isinstance(model, RetinaNet)
+
+
+def test_a_seed_gives_the_weights_that_it_gives_mmdetection(make_model):
+    states = []
+    for kind in ("mmdet.RetinaNet", "retina_plugin.RetinaNet"):
+        torch.manual_seed(7)
+        states.append(make_model(config(kind)).state_dict())
+    assert list(states[0]) == list(states[1])
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+
+@pytest.mark.parametrize(("dtype", "expected"), [("bfloat16", "bfloat16"), ("float32", "float32")])
+def test_evaluation_runs_in_the_dtype_and_training_does_not(make_model, dtype, expected, samples):
+    model = make_model(config("retina_plugin.RetinaNet", dtype=dtype))
+    seen = []
+    model.bbox_head.retina_cls.register_forward_hook(lambda *call: seen.append(call[2].dtype))
+    model.train()(images(), samples, mode="loss")
+    assert set(seen) == {torch.float32}
+    seen.clear()
+    with torch.no_grad():
+        (result, _) = model.eval()(images(), samples, mode="predict")
+    assert set(seen) == {getattr(torch, expected)}
+    assert result.pred_instances.bboxes.dtype == torch.float32
+
+
+def test_precision_that_the_caller_chose_stays(make_model, samples):
+    model = make_model(config("retina_plugin.RetinaNet", dtype="float32")).eval()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        logits, _ = model(images(), mode="tensor")
+    assert logits[0].dtype == torch.bfloat16
+
+
+def test_auto_follows_the_processor(make_model, monkeypatch):
+    model = make_model(config("retina_plugin.RetinaNet")).eval()
+    for has_it, dtype in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr(precision, "computes_in_bfloat16", lambda _, has_it=has_it: has_it)
+        with torch.no_grad():
+            assert model(images())[0][0].dtype == dtype
+
+
+def test_backbone_that_cannot_be_traced_keeps_its_layers(make_model, logged):
+    backbone = {**BACKBONE, "with_cp": True}
+    with torch.no_grad():
+        make_model(config("retina_plugin.RetinaNet", backbone=backbone)).eval()(images())
+    assert "Batch norm stays a layer of its own: ResNet cannot be traced" in logged.text
+
+
+def test_copy_of_the_model_owns_its_weights(make_model):
+    """As the exponential moving average keeps one."""
+    model = make_model(config("retina_plugin.RetinaNet", dtype="float32")).eval()
+    twin = copy.deepcopy(model)
+    with torch.no_grad():
+        expected = model(images() * 0 + 1)[0][0].clone()
+        for p in model.parameters():
+            p.zero_()
+        torch.testing.assert_close(twin(images() * 0 + 1)[0][0], expected)
+        assert (model(images())[0][0] == 0).all()
+
+
+def test_inferencer_runs_in_the_models_dtype(make_model, tmp_path, tiny_config):
+    cfg = tiny_config()
+    assert cfg.model.type == "retina_plugin.RetinaNet"
+    cfg.model.dtype = "bfloat16"
+    model = make_model(copy.deepcopy(cfg.model))
+    torch.save(
+        {
+            "state_dict": model.state_dict(),
+            "meta": {"dataset_meta": {"classes": ("dark", "light")}},
+        },
+        tmp_path / "m.pth",
+    )
+    cfg.dump(tmp_path / "c.py")
+    inferencer = DetInferencer(
+        str(tmp_path / "c.py"), str(tmp_path / "m.pth"), device="cpu", show_progress=False
+    )
+    seen = []
+    head = inferencer.model.bbox_head
+    head.retina_cls.register_forward_hook(lambda *call: seen.append(call[2].dtype))
+    image = torch.randint(0, 255, (48, 64, 3), dtype=torch.uint8).numpy()
+    assert len(inferencer(image)["predictions"]) == 1
+    assert set(seen) == {torch.bfloat16}
+    assert isinstance(cfg, Config)
+
+
+def test_unknown_dtype_is_an_error(make_model):
+    with pytest.raises(ValueError, match="model.dtype must be one of"):
+        make_model(config("retina_plugin.RetinaNet", dtype="float16"))
