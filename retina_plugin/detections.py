@@ -11,6 +11,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from .boxes import box_sizes
+from .compat.mmcv_ext import is_stand_in
 from .nms import nms
 
 MMCV_SPLITS_FROM = 10_000  # boxes from which mmcv's batched_nms takes one class after the other
@@ -93,10 +94,14 @@ def detections(
 
 
 def _can_stop_early(results: InstanceData, cfg: dict) -> bool:
-    """Whether NMS is the greedy one, of one pass over all classes, on the CPU."""
+    """Whether NMS is the greedy one, of one pass over all classes, on the CPU, and ours.
+
+    Compiled mmcv orders boxes of equal score in its own way, and stays in charge where it is.
+    """
     nms_cfg = cfg["nms"]
     return (
-        results.bboxes.device.type == "cpu"
+        is_stand_in()
+        and results.bboxes.device.type == "cpu"
         and nms_cfg is not None
         and nms_cfg.get("type", "nms") == "nms"
         and set(nms_cfg) <= {"type", "iou_threshold", "class_agnostic"}

@@ -43,6 +43,11 @@ def install() -> None:
         sys.modules[NAME] = build()
 
 
+def is_stand_in() -> bool:
+    """Whether mmcv's operators are the ones below, not compiled ones."""
+    return getattr(sys.modules.get(NAME), "nms", None) is nms
+
+
 def build() -> ModuleType:
     """The module: the operators below, and for any other name a function that raises."""
     module = ModuleType(NAME, doc="Stand-ins of retina_plugin for mmcv's compiled operators.")

@@ -112,3 +112,10 @@ def test_compiled_operators_that_do_not_load_are_replaced_with_a_warning(monkeyp
 def test_the_error_survives_a_data_loader_process():
     error = pickle.loads(pickle.dumps(mmcv_ext.MissingOperatorError("one sentence")))
     assert str(error) == "one sentence"
+
+
+def test_stand_in_is_told_from_compiled_operators(monkeypatch):
+    monkeypatch.setitem(sys.modules, mmcv_ext.NAME, mmcv_ext.build())
+    assert mmcv_ext.is_stand_in()
+    monkeypatch.setitem(sys.modules, mmcv_ext.NAME, ModuleType("compiled"))
+    assert not mmcv_ext.is_stand_in()
