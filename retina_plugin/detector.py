@@ -8,11 +8,9 @@ from typing import Any
 import torch
 from mmdet.models.detectors import RetinaNet as StockRetinaNet
 from mmengine.logging import print_log
-from mmengine.model.efficient_conv_bn_eval import (
-    turn_on_efficient_conv_bn_eval_for_single_model as fold_batch_norm,
-)
 from torch import Tensor
 
+from .folding import fold
 from .precision import autocast_of, check_dtype, chosen_dtype
 from .registry import MODELS
 
@@ -22,9 +20,9 @@ class RetinaNet(StockRetinaNet):
     """MMDetection's detector with the same parameters, results and interface.
 
     Weights and images lie channels last. Batch norm that does not train (frozen, or in
-    evaluation) is multiplied into the weights of the convolution before it, by MMEngine's
-    `efficient_conv_bn_eval`; gradients stay exact. Evaluation and inference run in `dtype`;
-    training does in what its optimizer wrapper says.
+    evaluation) is multiplied into the weights of the convolution before it, and the ReLU and
+    the residual sum join it (see `folding`); gradients stay exact. Evaluation and inference run
+    in `dtype`; training does in what its optimizer wrapper says.
 
     Args:
         dtype: `bfloat16`, `float32`, or `auto`: bfloat16 where the processor computes in it.
@@ -55,7 +53,7 @@ class RetinaNet(StockRetinaNet):
 
     def _fold_norm(self) -> None:
         try:
-            fold_batch_norm(self.backbone)
+            fold(self.backbone)
         except Exception as error:  # noqa: BLE001 (tracing runs the backbone's own code)
             print_log(
                 f"Batch norm stays a layer of its own: {type(self.backbone).__name__} cannot be "

@@ -32,6 +32,7 @@ from .settings import (
     checked_test_cfg,
     checked_train_cfg,
 )
+from .subnet import run_subnet
 from .targets import (
     Targets,
     batch_codes,
@@ -67,7 +68,7 @@ class RetinaHead(BaseDenseHead):
             Detectron's, the authors' own code.
         normaliser: `image` (the paper), `batch`, `global` or `ema`; see `Normaliser`.
         prior_prob: pi, the confidence of every anchor at the start (section 4.1).
-        form: how targets, losses and detections are computed: `plain`, `windowed`
+        form: how subnets, targets, losses and detections are computed: `plain`, `windowed`
             (fast on a CPU), `masked` (nothing waits for an accelerator), or
             `auto`, which chooses by the device. All give the same losses.
         train_cfg: `assigner`, `sampler`, `allowed_border`, `pos_weight`, `debug`.
@@ -157,15 +158,15 @@ class RetinaHead(BaseDenseHead):
 
     def forward(self, x: tuple[Tensor, ...]) -> tuple[Levels, Levels]:
         """Logits (N, Ri, K) and deltas (N, Ri, 4) of each level (N, C, Hi, Wi), Ri = Hi Wi A."""
-        logits, deltas = [], []
-        for feature in x:
-            for_class = for_box = feature
-            for conv in self.cls_convs:
-                for_class = conv(for_class)
-            for conv in self.reg_convs:
-                for_box = conv(for_box)
-            logits.append(permute_to_N_HWA_K(self.retina_cls(for_class), self.cls_out_channels))
-            deltas.append(permute_to_N_HWA_K(self.retina_reg(for_box), self.box_channels))
+        plain = self.form == "plain"
+        logits = [
+            permute_to_N_HWA_K(self.retina_cls(feature), self.cls_out_channels)
+            for feature in run_subnet(self.cls_convs, x, plain)
+        ]
+        deltas = [
+            permute_to_N_HWA_K(self.retina_reg(feature), self.box_channels)
+            for feature in run_subnet(self.reg_convs, x, plain)
+        ]
         return logits, deltas
 
     def grid(self, x: tuple[Tensor, ...]) -> AnchorGrid:

@@ -16,6 +16,7 @@ FLOORS = [
     ["assigner", "detections"],
     ["targets"],
     ["objective"],
+    ["subnet", "folding"],
     ["neck", "head", "detector"],
     ["data"],
     ["recipe"],

@@ -1,0 +1,50 @@
+"""A subnet of the head: the same convolutions for every level (section 4 of the paper)."""
+
+from collections.abc import Iterable
+
+from mmcv.cnn import ConvModule
+from torch import Tensor, nn
+
+from .kernels.convolution import autocast, convolve
+
+STANDARD_ORDER = ("conv", "norm", "act")
+
+
+def run_subnet(convs: Iterable[nn.Module], levels: Iterable[Tensor], plain: bool) -> list[Tensor]:
+    """Features of each level (N, C, Hi, Wi) after all the convolutions.
+
+    Args:
+        convs: MMCV's ConvModules.
+        levels: the pyramid.
+        plain: call each module as it is, level by level.
+    """
+    levels = list(levels)
+    for module in convs:
+        if plain or not is_joinable(module):
+            levels = [module(level) for level in levels]
+        else:
+            weight, bias = autocast(module.conv.weight, module.conv.bias)  # once for all levels
+            levels = [convolve(x, weight, bias, module.conv, relu=True) for x in levels]
+    return levels
+
+
+def is_joinable(module: nn.Module) -> bool:
+    """Whether it is a convolution and a ReLU, and nobody listens in between."""
+    return (
+        type(module) is ConvModule
+        and type(module.conv) is nn.Conv2d
+        and not module.with_norm
+        and not module.with_explicit_padding
+        and module.with_activation
+        and type(module.activate) is nn.ReLU
+        and module.order == STANDARD_ORDER
+        and not any(_is_heard(part) for part in (module, module.conv, module.activate))
+    )
+
+
+def _is_heard(module: nn.Module) -> bool:
+    """Whether a hook waits for a call of the module."""
+    return any(
+        getattr(module, f"_{when}_hooks")
+        for when in ("forward", "forward_pre", "backward", "backward_pre")
+    )

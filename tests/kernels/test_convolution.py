@@ -1,0 +1,123 @@
+"""The joined convolution equals convolution, sum and ReLU one after the other."""
+
+import pytest
+import torch
+from torch import nn
+
+from retina_plugin.kernels import convolution
+from retina_plugin.kernels.convolution import autocast, convolve, plain
+
+SHAPES = [
+    {"kernel_size": 1},
+    {"kernel_size": 1, "stride": 2},
+    {"kernel_size": 1, "stride": (2, 3)},
+    {"kernel_size": 1, "padding": 1},
+    {"kernel_size": 3, "padding": 1},
+    {"kernel_size": 3, "padding": 2, "stride": 2, "dilation": 2},
+    {"kernel_size": 3, "padding": 1, "groups": 4},
+    {"kernel_size": (1, 3), "padding": (0, 1), "bias": False},
+]
+
+
+def case(shape, dtype=torch.float64):
+    """A convolution, an input with gradient, and something of the output's shape."""
+    conv = nn.Conv2d(8, 12, **shape).to(dtype)
+    x = torch.randn(2, 8, 7, 9, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    return conv, x.requires_grad_(), torch.randn_like(conv(x)).requires_grad_()
+
+
+def results(function, conv, x, residual, relu):
+    """Output and the gradients of input, weight, bias, residual."""
+    out = function(x, conv.weight, conv.bias, conv, residual, relu)
+    slope = torch.linspace(-1, 2, out.numel(), dtype=torch.float64).to(out.dtype).view_as(out)
+    sources = [t for t in (x, conv.weight, conv.bias, residual) if t is not None]
+    return out.detach(), *torch.autograd.grad(out, sources, slope)
+
+
+@pytest.fixture
+def ran(monkeypatch):
+    """Whether the joined form ran."""
+    calls = []
+    forward = convolution._forward
+    monkeypatch.setattr(convolution, "_forward", lambda *a: calls.append(a[0].dtype) or forward(*a))
+    return calls
+
+
+@pytest.mark.parametrize("relu", [True, False])
+@pytest.mark.parametrize("with_sum", [True, False])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_output_and_gradients_equal_float64(shape, with_sum, relu, ran):
+    conv, x, residual = case(shape)
+    residual = residual if with_sum else None
+    expected = results(plain, conv, x, residual, relu)
+    single = [None if t is None else t.detach().float().requires_grad_() for t in (x, residual)]
+    got = results(convolve, conv.float(), *single, relu)
+    assert ran == [torch.float32]
+    for one, other in zip(got, expected, strict=True):
+        torch.testing.assert_close(one.double(), other, rtol=1e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_bfloat16_is_as_exact_as_the_plain_form(shape, ran):
+    """Both against float64 with the same rounded input."""
+    conv, x, residual = case(shape, torch.bfloat16)
+    got = results(convolve, conv, x, residual, True)
+    one_by_one = results(plain, conv, x, residual, True)
+    wide = [t.detach().double().requires_grad_() for t in (x, residual)]
+    exact = results(plain, conv.double(), *wide, True)
+    assert ran == [torch.bfloat16]
+    for ours, theirs, truth in zip(got, one_by_one, exact, strict=True):
+        distances = [(t.double() - truth).norm() / truth.norm() for t in (ours, theirs)]
+        assert distances[0] <= 1.1 * distances[1] + 1e-3
+
+
+def test_only_wanted_gradients_are_computed():
+    conv, x, _ = case({"kernel_size": 1})
+    conv, x = conv.float().requires_grad_(False), x.detach().float().requires_grad_()
+    convolve(x, conv.weight, conv.bias, conv, relu=True).sum().backward()
+    assert x.grad is not None
+    assert conv.weight.grad is None
+    assert conv.bias.grad is None
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda conv, x: (conv.double(), x.double()),
+        lambda conv, x: (setattr(conv, "padding", "same") or conv, x),
+        lambda conv, x: (setattr(conv, "padding_mode", "reflect") or conv, x),
+        lambda conv, x: (conv, x[:0]),
+    ],
+    ids=["float64", "padding same", "padding_mode reflect", "no image"],
+)
+def test_what_onednn_does_not_do_is_computed_plainly(spoil, ran):
+    conv, x = spoil(nn.Conv2d(3, 4, 3, padding=1), torch.randn(2, 3, 6, 6))
+    torch.testing.assert_close(
+        convolve(x, conv.weight, conv.bias, conv, relu=True), conv(x).relu(), rtol=1e-6, atol=1e-6
+    )
+    assert not ran
+
+
+def test_without_onednn_it_is_computed_plainly(ran, monkeypatch):
+    conv, x, _ = case({"kernel_size": 3}, torch.float32)
+    monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
+    torch.testing.assert_close(convolve(x, conv.weight, conv.bias, conv), conv(x))
+    assert not ran
+
+
+def test_autocast_casts_what_it_would():
+    weight, bias = torch.ones(2), None
+    assert autocast(weight, bias) == (weight, None)
+    with torch.autocast("cpu", torch.bfloat16):
+        cast, none = autocast(weight, bias)
+    assert cast.dtype == torch.bfloat16
+    assert none is None
+
+
+def test_gradients_under_autocast_are_float32(ran):
+    conv, x, residual = case({"kernel_size": 3, "padding": 1}, torch.float32)
+    with torch.autocast("cpu", torch.bfloat16):
+        out = convolve(x, conv.weight, conv.bias, conv, residual, relu=True)
+    out.float().sum().backward()
+    assert ran == [torch.bfloat16]
+    assert {t.grad.dtype for t in (x, conv.weight, conv.bias, residual)} == {torch.float32}

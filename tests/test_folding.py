@@ -1,0 +1,104 @@
+"""A folded backbone computes what it did, with less in between."""
+
+import copy
+
+import pytest
+import torch
+from mmdet.registry import MODELS
+from torch import nn
+
+from retina_plugin.folding import fold, folded_convolution, folded_weights
+
+BACKBONES = [
+    {"type": "ResNet", "depth": 18, "base_channels": 8},
+    {"type": "ResNet", "depth": 50, "base_channels": 8, "style": "caffe"},
+    {"type": "ResNeXt", "depth": 50, "base_channels": 8, "groups": 2, "base_width": 8},
+    {"type": "ResNetV1d", "depth": 50, "base_channels": 8},
+    {"type": "RegNet", "arch": "regnetx_400mf"},
+]
+
+
+def backbone(cfg, **options):
+    """With running statistics and scales as after some training."""
+    norm = {"type": "BN", "requires_grad": True}
+    model = MODELS.build({"type": "ResNet", **cfg, "norm_cfg": norm, **options})
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 2)
+            nn.init.uniform_(module.weight, 0.5, 1)
+            nn.init.normal_(module.bias, 0, 0.1)
+    return model
+
+
+def run(model, x):
+    model.zero_grad()
+    outs = model(x)
+    sum((out * out.detach().cos()).sum() for out in outs).backward()
+    return outs, {name: p.grad for name, p in model.named_parameters()}
+
+
+@pytest.mark.parametrize("cfg", BACKBONES, ids=lambda c: f"{c['type']}{c.get('depth', '')}")
+def test_outputs_and_gradients_stay(cfg):
+    plain = backbone(cfg, norm_eval=True).double()
+    plain.train()
+    folded = copy.deepcopy(plain)
+    fold(folded)
+    x = torch.randn(2, 3, 64, 64, dtype=torch.float64)
+    (expected, expected_grads), (got, grads) = run(plain, x), run(folded, x)
+    torch.testing.assert_close(got, expected)
+    torch.testing.assert_close(grads, expected_grads)
+
+
+@pytest.mark.parametrize(("depth", "joined"), [(18, 1 + 8 + 8), (50, 1 + 16 * 3)])
+def test_every_relu_of_a_resnet_joins_a_convolution(depth, joined):
+    model = backbone({"depth": depth, "base_channels": 8})
+    fold(model)
+    nodes = list(model.forward.__self__.graph.nodes)
+    calls = [n for n in nodes if n.target is folded_convolution]
+    assert sum(len(n.args) == 5 and n.args[4] for n in calls) == joined
+    names = {type(model.get_submodule(n.target)) for n in nodes if n.op == "call_module"}
+    assert names == {nn.MaxPool2d}
+
+
+def test_what_something_else_reads_stays_a_node():
+    """Here the convolution's own output leaves the network as well."""
+
+    class Tapped(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.norm = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)
+            self.relu = nn.ReLU()
+
+        def forward(self, x):
+            out = self.norm(self.conv(x))
+            return self.relu(out), out
+
+    model = Tapped().eval()
+    x = torch.randn(1, 3, 8, 8)
+    expected = model(x)
+    fold(model)
+    torch.testing.assert_close(model(x), expected)
+
+
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("bias", [True, False])
+def test_folded_weights_are_convolution_and_norm(affine, bias):
+    conv = nn.Conv2d(3, 4, 3, bias=bias).double()
+    norm = nn.BatchNorm2d(4, affine=affine).double().eval()
+    norm.running_mean.normal_()
+    norm.running_var.uniform_(0.5, 2)
+    x = torch.randn(2, 3, 8, 8, dtype=torch.float64)
+    weight, shift = folded_weights(norm, conv)
+    torch.testing.assert_close(nn.functional.conv2d(x, weight, shift), norm(conv(x)))
+
+
+def test_norm_that_trains_learns_its_statistics():
+    model = backbone({"depth": 18, "base_channels": 8}, norm_eval=False, frozen_stages=-1)
+    plain = copy.deepcopy(model)
+    fold(model)
+    model.train()
+    plain.train()
+    x = torch.randn(2, 3, 64, 64)
+    torch.testing.assert_close(model(x), plain(x))
+    torch.testing.assert_close(dict(model.named_buffers()), dict(plain.named_buffers()))

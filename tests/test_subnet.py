@@ -1,0 +1,66 @@
+"""A subnet gives the same features joined and module by module."""
+
+import pytest
+import torch
+from mmcv.cnn import ConvModule
+from torch import nn
+
+from retina_plugin.kernels import convolution
+from retina_plugin.subnet import is_joinable, run_subnet
+
+
+def stack(**options):
+    return nn.ModuleList(ConvModule(4, 4, 3, padding=1, **options) for _ in range(2))
+
+
+@pytest.fixture
+def levels():
+    return [torch.randn(2, 4, size, size + 1) for size in (5, 3, 1)]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"norm_cfg": {"type": "GN", "num_groups": 2}}, {"act_cfg": {"type": "SiLU"}}],
+    ids=["relu", "group norm", "silu"],
+)
+def test_features_are_those_of_the_modules(options, levels):
+    convs = stack(**options)
+    expected = run_subnet(convs, levels, plain=True)
+    torch.testing.assert_close(run_subnet(convs, levels, plain=False), expected)
+
+
+def test_weights_are_cast_once_for_all_levels(levels, monkeypatch):
+    """And their gradients are added up in the precision of the convolution, as autocast does."""
+    seen = []
+    forward = convolution._forward
+    monkeypatch.setattr(
+        convolution, "_forward", lambda *a: seen.append(a[1].data_ptr()) or forward(*a)
+    )
+    with torch.autocast("cpu", torch.bfloat16):
+        features = run_subnet(stack(), levels, plain=False)
+    assert len(seen) == 6
+    assert len(set(seen)) == 2
+    assert {f.dtype for f in features} == {torch.bfloat16}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"norm_cfg": {"type": "BN"}},
+        {"act_cfg": None},
+        {"act_cfg": {"type": "SiLU"}},
+        {"padding_mode": "reflect", "order": ("act", "conv", "norm")},
+        {"with_spectral_norm": True},
+    ],
+    ids=str,
+)
+def test_other_modules_are_called_as_they_are(options):
+    assert not any(is_joinable(module) for module in stack(**options))
+
+
+def test_hooks_are_heard(levels):
+    convs, heard = stack(), []
+    convs[0].activate.register_forward_hook(lambda *call: heard.append(call[2].shape))
+    run_subnet(convs, levels, plain=False)
+    assert heard == [level.shape for level in levels]
+    assert is_joinable(convs[1])
