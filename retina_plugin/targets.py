@@ -182,16 +182,15 @@ def batch_codes(
     """
     regions = [None if each is None else each.bboxes for each in ignored]
     boxes = [gt.bboxes for gt in gts]
-    if isinstance(assigner, AnchorAssigner):
-        codes = fast_codes(grid, boxes, assigner.rule, regions, valid, form)
-        if codes is not None:
-            return codes
     flags = [None] * len(gts) if valid is None else list(valid)
-    if isinstance(assigner, AnchorAssigner):
-        images = zip(boxes, regions, flags, strict=True)
-        return torch.stack([assigner.match(grid.flat(), *image)[0] for image in images])
-    images = zip(flags, gts, ignored, strict=True)
-    return torch.stack([_foreign_codes(assigner, grid.flat(), *image) for image in images])
+    if not isinstance(assigner, AnchorAssigner):
+        images = zip(flags, gts, ignored, strict=True)
+        return torch.stack([_foreign_codes(assigner, grid.flat(), *image) for image in images])
+    codes = fast_codes(grid, boxes, assigner.rule, regions, valid, form)
+    if codes is not None:
+        return codes
+    images = zip(boxes, regions, flags, strict=True)
+    return torch.stack([assigner.match(grid.flat(), *image)[0] for image in images])
 
 
 def _foreign_codes(

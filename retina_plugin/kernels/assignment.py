@@ -1,16 +1,11 @@
 """The fast form that labels the anchors of a batch, with the codes of `label_anchors`."""
 
-import logging
-from functools import cache
-
-import torch
-from mmengine.logging import print_log
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from ..anchors import AnchorGrid
 from ..matching import MatchRule
-from .native import NotAvailable
+from .fallback import CANNOT_RUN, warn_once
 from .triton_parts import triton_match
 from .windows import label_grid
 
@@ -42,10 +37,8 @@ def fast_codes(
         try:
             code = triton_match(grid.flat().device.type)
             return code.label_padded(grid.flat(), _padded(grid, gt_boxes), rule, valid)
-        except NotAvailable as reason:
-            _say_once(f"Anchors are assigned by the plain form, image after image: {reason}.")
-        except torch.OutOfMemoryError as reason:
-            _say_once(f"Anchors are assigned by the plain form, image after image: {reason}")
+        except CANNOT_RUN as reason:
+            warn_once(f"Anchors are assigned by the plain form, image after image: {reason}.")
     return None
 
 
@@ -53,8 +46,3 @@ def _padded(grid: AnchorGrid, gt_boxes: list[Tensor]) -> Tensor:
     """(N, G, 4), filled up with NaN, which matches nothing."""
     boxes = [each.to(grid.flat()) for each in gt_boxes]
     return pad_sequence(boxes, batch_first=True, padding_value=float("nan"))
-
-
-@cache
-def _say_once(message: str) -> None:
-    print_log(message, logger="current", level=logging.WARNING)

@@ -5,7 +5,6 @@ and needs no memory beyond the gradient: no one-hot labels, no loss of single el
 """
 
 import ctypes
-import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,18 +14,20 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from mmengine.logging import print_log
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ..errors import UserError
-from .native import NotAvailable, library
+from .fallback import NotAvailable, warn_once
+from .focal_input import FocalInput
+from .native import library
 from .triton_parts import triton_focal
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)  # numbered as in focal.c
 BLOCK = 48_000  # elements that `blocked` has in four buffers, 768 KB; two threads share them
 NATIVE_BLOCK = 2048  # as in focal.c
 FORMS = ("auto", "plain", "blocked", "native", "triton")
+SPARE_RUNS = "The focal loss runs in plain PyTorch, block by block"
 LARGE = 1 << 22  # bytes of a gradient for which huge pages pay
 
 
@@ -34,9 +35,10 @@ LARGE = 1 << 22  # bytes of a gradient for which huge pages pay
 class Form:
     """One way to compute sum and gradient, and to scale the gradient afterwards."""
 
-    run: Callable[[Tensor, Tensor, Tensor, float, Tensor, bool], tuple[Tensor, Tensor | None]]
+    run: Callable[[FocalInput, bool], tuple[Tensor, Tensor | None]]
     scale: Callable[[Tensor, Tensor], Tensor]
     in_place: bool = False
+    spare: "Form | None" = None  # where the device's memory is full; None: that is an error
 
 
 def focal_form(name: str, device_type: str) -> Form | None:
@@ -52,23 +54,21 @@ def focal_form(name: str, device_type: str) -> Form | None:
     """
     if name == "plain":
         return None
-    if name == "blocked":
-        return BLOCKED
     wanted = name
     if name == "auto":
         wanted = {"cpu": "native", "cuda": "triton"}.get(device_type, "blocked")
     try:
-        return _available(wanted, device_type)
+        return _available(wanted, device_type, BLOCKED if name == "auto" else None)
     except NotAvailable as reason:
         if name == "auto":
-            _say_once(f"The focal loss runs in plain PyTorch, block by block: {reason}.")
+            warn_once(f"{SPARE_RUNS}: {reason}.")
             return BLOCKED
         raise UserError(
             f"loss_cls.form={name!r} cannot run on {device_type}: {reason}; set form='auto'."
         ) from reason
 
 
-def _available(name: str, device_type: str) -> Form:
+def _available(name: str, device_type: str, spare: Form | None) -> Form:
     if name == "native":
         if device_type != "cpu":
             raise NotAvailable("compiled C code works on the CPU")
@@ -76,13 +76,8 @@ def _available(name: str, device_type: str) -> Form:
         return NATIVE
     if name == "triton":
         code = triton_focal(device_type)
-        return Form(code.fused, code.scale_in_place, in_place=True)
+        return Form(code.fused, code.scale_in_place, in_place=True, spare=spare)
     return BLOCKED
-
-
-@cache
-def _say_once(message: str) -> None:
-    print_log(message, logger="current", level=logging.WARNING)
 
 
 class FocalSum(torch.autograd.Function):
@@ -102,14 +97,15 @@ class FocalSum(torch.autograd.Function):
 
         Args:
             ctx: of the backward pass.
-            logits: (M, K) in float32, bfloat16 or float16, contiguous.
-            labels: (M,) int64 in 0..K, K is background.
-            weights: (M,) float32; 0 leaves an anchor out.
-            gamma: focusing parameter, >= 0.
-            alpha: (2, K) float32, weight of the positives and of the negatives of each class.
+            logits: this and what follows as in `FocalInput`.
+            labels: (M,)
+            weights: (M,)
+            gamma: a number.
+            alpha: (2, K)
             form: one of this folder's.
         """
-        total, gradient = form.run(logits, labels, weights, gamma, alpha, ctx.needs_input_grad[0])
+        given = FocalInput(logits, labels, weights, gamma, alpha)
+        total, gradient, form = _run(form, given, ctx.needs_input_grad[0])
         if gradient is not None:
             ctx.save_for_backward(gradient)
         ctx.form, ctx.applied = form, None
@@ -127,15 +123,20 @@ class FocalSum(torch.autograd.Function):
         return ctx.form.scale(gradient, factor), None, None, None, None, None
 
 
-def blocked(
-    logits: Tensor,
-    labels: Tensor,
-    weights: Tensor,
-    gamma: float,
-    alpha: Tensor,
-    needs_gradient: bool,
-) -> tuple[Tensor, Tensor | None]:
+def _run(form: Form, given: FocalInput, needs_gradient: bool) -> tuple[Tensor, Tensor | None, Form]:
+    """Sum, gradient, and the form that computed them."""
+    try:
+        return *form.run(given, needs_gradient), form
+    except torch.OutOfMemoryError as reason:
+        if form.spare is None:
+            raise
+        warn_once(f"{SPARE_RUNS}: {reason}.")
+        return *form.spare.run(given, needs_gradient), form.spare
+
+
+def blocked(given: FocalInput, needs_gradient: bool) -> tuple[Tensor, Tensor | None]:
     """Block after block of rows in buffers that stay in the cache; PyTorch alone, any device."""
+    logits, labels, weights, gamma, alpha = given
     classes = logits.shape[1]
     gradient = torch.empty_like(logits) if needs_gradient else None
     rows = max(1, BLOCK // classes)
@@ -173,20 +174,15 @@ def _block(
     return loss, slope.scatter_(1, column, slope.gather(1, column) * sign)
 
 
-def native(
-    logits: Tensor,
-    labels: Tensor,
-    weights: Tensor,
-    gamma: float,
-    alpha: Tensor,
-    needs_gradient: bool,
-) -> tuple[Tensor, Tensor | None]:
+def native(given: FocalInput, needs_gradient: bool) -> tuple[Tensor, Tensor | None]:
     """focal.c on a CPU, its blocks shared out over PyTorch's number of threads.
 
     Raises:
         NotAvailable: there is no compiler, or it failed.
     """
+    logits, labels, weights, gamma, alpha = given
     code = library("focal")
+    code.focal_loss.restype = ctypes.c_double
     gradient = torch.empty_like(logits) if needs_gradient else None
     if gradient is not None and gradient.nbytes >= LARGE:
         code.use_huge_pages(_pointer(gradient), ctypes.c_int64(gradient.nbytes))
@@ -194,12 +190,8 @@ def native(
     share = max(1, -(-blocks // torch.get_num_threads())) * NATIVE_BLOCK
 
     def part(first: int) -> float:
-        code.focal_loss.restype = ctypes.c_double
         return code.focal_loss(
-            _pointer(logits),
-            _pointer(labels),
-            _pointer(weights),
-            _pointer(alpha),
+            *map(_pointer, (logits, labels, weights, alpha)),
             ctypes.c_float(gamma),
             ctypes.c_int64(logits.shape[1]),
             ctypes.c_int64(first),

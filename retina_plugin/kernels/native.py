@@ -14,15 +14,13 @@ from pathlib import Path
 
 from mmengine.logging import print_log
 
+from .fallback import NotAvailable
+
 COMPILERS = ("cc", "gcc", "clang")
 FLAGS = ("-O3", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC")
 # The first that the compiler knows; Apple's on Arm knows only the second.
 FOR_THIS_PROCESSOR = (("-march=native",), ("-mcpu=native",), ())
 COMPILE_TIMEOUT = 120  # seconds
-
-
-class NotAvailable(Exception):  # noqa: N818 (it is no error: another form takes over)
-    """A fast form cannot run here; the message says why."""
 
 
 _may_compile = True

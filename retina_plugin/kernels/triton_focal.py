@@ -5,18 +5,14 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from .focal_input import FocalInput
+
 BLOCK = 1024
 
 
-def fused(
-    logits: Tensor,
-    labels: Tensor,
-    weights: Tensor,
-    gamma: float,
-    alpha: Tensor,
-    needs_gradient: bool,
-) -> tuple[Tensor, Tensor | None]:
+def fused(given: FocalInput, needs_gradient: bool) -> tuple[Tensor, Tensor | None]:
     """Sum () and gradient (M, K), as every form in focal.py; nothing waits for the device."""
+    logits, labels, weights, gamma, alpha = given
     gradient = torch.empty_like(logits) if needs_gradient else None
     programs = triton.cdiv(logits.numel(), BLOCK)
     sums = torch.empty(programs, dtype=torch.float32, device=logits.device)

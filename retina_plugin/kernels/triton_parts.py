@@ -4,7 +4,7 @@ import importlib
 import os
 from types import ModuleType
 
-from .native import NotAvailable
+from .fallback import NotAvailable
 
 
 def triton_focal(device_type: str) -> ModuleType:

@@ -88,11 +88,11 @@ def label_grid(
     """
     counts = torch.tensor([len(boxes) for boxes in gt_boxes])
     unmatched = IGNORED if background_band(rule)[0] > 0 else BACKGROUND
-    some = torch.stack([valid_boxes(boxes).any() for boxes in gt_boxes])
-    codes = torch.where(some, unmatched, BACKGROUND)[:, None].repeat(1, len(grid.flat()))
     boxes = torch.cat(gt_boxes).to(grid.flat())
+    image = torch.arange(len(gt_boxes)).repeat_interleave(counts)
+    some = image[valid_boxes(boxes)].bincount(minlength=len(gt_boxes)) > 0
+    codes = torch.where(some, unmatched, BACKGROUND)[:, None].repeat(1, len(grid.flat()))
     if len(boxes):
-        image = torch.arange(len(gt_boxes)).repeat_interleave(counts)
         within = torch.arange(len(boxes)) - (counts.cumsum(0) - counts)[image]
         pairs = _candidates(grid, boxes, image, rule, valid)
         _settle(codes.view(-1), pairs, within, rule)

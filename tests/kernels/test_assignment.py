@@ -5,6 +5,7 @@ import torch
 
 from retina_plugin.kernels import assignment
 from retina_plugin.kernels.assignment import fast_codes
+from retina_plugin.kernels.fallback import warn_once
 from retina_plugin.matching import PAPER_RULE, MatchRule, label_anchors
 
 BOXES = [torch.tensor([[4.0, 4.0, 40.0, 44.0]]), torch.zeros(0, 4)]
@@ -37,7 +38,7 @@ def test_anchors_that_are_no_grid_are_left_to_the_plain_form(make_grid):
 
 
 def test_without_triton_the_plain_form_takes_over_and_says_so(make_grid, logged):
-    assignment._say_once.cache_clear()
+    warn_once.cache_clear()
     for _ in range(2):
         given = make_grid(64, 64), BOXES, PAPER_RULE, [None, None], None
         assert fast_codes(*given, "masked") is None
@@ -48,7 +49,7 @@ def test_accelerator_out_of_memory_takes_the_plain_form(make_grid, logged, monke
     def full(device_type):
         raise torch.OutOfMemoryError("2 GB asked for")
 
-    assignment._say_once.cache_clear()
+    warn_once.cache_clear()
     monkeypatch.setattr(assignment, "triton_match", full)
     given = make_grid(64, 64), BOXES, PAPER_RULE, [None, None], None
     assert fast_codes(*given, "masked") is None

@@ -5,7 +5,9 @@ import torch
 
 from retina_plugin import FocalLoss, focal_loss
 from retina_plugin.kernels import focal, native
+from retina_plugin.kernels.fallback import warn_once
 from retina_plugin.kernels.focal import BLOCKED, DTYPES, NATIVE, FocalSum, focal_form
+from retina_plugin.kernels.focal_input import FocalInput
 
 GAMMAS = [0.0, 0.5, 1.0, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0]
 FORMS = {"blocked": BLOCKED, "native": NATIVE}
@@ -39,7 +41,7 @@ def exact(logits, labels, weights, gamma, alpha):
 @pytest.mark.parametrize(("scale", "shift"), [(0.1, -4.6), (1.0, 0.0), (5.0, 0.0), (100.0, 0.0)])
 def test_sum_and_gradient_are_exact_to_a_millionth(form, gamma, classes, scale, shift):
     logits, labels, weights, alpha = batch(400, classes, scale, shift)
-    total, gradient = form.run(logits, labels, weights, gamma, alpha, True)
+    total, gradient = form.run(FocalInput(logits, labels, weights, gamma, alpha), True)
     expected, slope = exact(logits, labels, weights, gamma, alpha)
     assert total.item() == pytest.approx(expected, rel=1e-6)
     tolerance = 1e-6 if gamma <= 5 else 2e-6
@@ -51,7 +53,7 @@ def test_sum_and_gradient_are_exact_to_a_millionth(form, gamma, classes, scale, 
 @pytest.mark.parametrize("scale", [1.0, 30.0])
 def test_half_precision_gradient_is_off_by_a_unit_at_most(form, gamma, dtype, scale):
     logits, labels, weights, alpha = batch(500, 7, scale, dtype=dtype)
-    total, gradient = form.run(logits, labels, weights, gamma, alpha, True)
+    total, gradient = form.run(FocalInput(logits, labels, weights, gamma, alpha), True)
     expected, slope = exact(logits, labels, weights, gamma, alpha)
     assert total.item() == pytest.approx(expected, rel=1e-5)
     error = (gradient.double() - slope).abs()
@@ -70,7 +72,7 @@ def test_finite_for_every_finite_logit(form, gamma, dtype, limit):
     for label in (0, 1):
         labels = torch.full((len(logits),), label)
         one = torch.ones(len(logits))
-        total, slope = form.run(logits, labels, one, gamma, torch.ones(2, 1), True)
+        total, slope = form.run(FocalInput(logits, labels, one, gamma, torch.ones(2, 1)), True)
         assert total.isfinite()
         assert slope.isfinite().all()
 
@@ -78,7 +80,7 @@ def test_finite_for_every_finite_logit(form, gamma, dtype, limit):
 def test_logit_that_is_not_a_number_is_not_hidden(form):
     logits, labels, weights, alpha = batch(40, 3)
     logits[7, 1] = torch.nan
-    total, slope = form.run(logits, labels, weights, 2.0, alpha, True)
+    total, slope = form.run(FocalInput(logits, labels, weights, 2.0, alpha), True)
     assert total.isnan()
     assert slope.isnan().nonzero().tolist() == [[7, 1]]
 
@@ -86,15 +88,15 @@ def test_logit_that_is_not_a_number_is_not_hidden(form):
 def test_anchor_of_weight_zero_is_left_out(form):
     logits, labels, weights, alpha = batch(40, 3)
     weights[5:] = 0
-    total, slope = form.run(logits, labels, weights, 2.0, alpha, True)
-    few = form.run(logits[:5], labels[:5], weights[:5], 2.0, alpha, False)
+    total, slope = form.run(FocalInput(logits, labels, weights, 2.0, alpha), True)
+    few = form.run(FocalInput(logits[:5], labels[:5], weights[:5], 2.0, alpha), False)
     torch.testing.assert_close(total, few[0])
     assert few[1] is None
     assert (slope[5:] == 0).all()
 
 
 def test_no_anchors_give_zero(form):
-    total, slope = form.run(*batch(0, 5)[:3], 2.0, torch.ones(2, 5), True)
+    total, slope = form.run(FocalInput(*batch(0, 5)[:3], 2.0, torch.ones(2, 5)), True)
     assert total.item() == 0
     assert slope.shape == (0, 5)
 
@@ -103,7 +105,7 @@ def test_no_anchors_give_zero(form):
 def test_blocks_cover_every_row_once(rows, monkeypatch):
     """48,000 elements of 80 classes are 600 rows, those of focal.c 25.6."""
     logits, labels, weights, alpha = batch(rows, 80)
-    totals = [f.run(logits, labels, weights, 2.0, alpha, True) for f in FORMS.values()]
+    totals = [f.run(FocalInput(logits, labels, weights, 2.0, alpha), True) for f in FORMS.values()]
     expected, slope = exact(logits, labels, weights, 2.0, alpha)
     for total, gradient in totals:
         assert total.item() == pytest.approx(expected, rel=1e-6)
@@ -113,9 +115,9 @@ def test_blocks_cover_every_row_once(rows, monkeypatch):
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_any_number_of_threads_gives_the_same_gradient(threads, monkeypatch):
     logits, labels, weights, alpha = batch(400, 80)
-    alone = NATIVE.run(logits, labels, weights, 2.0, alpha, True)
+    alone = NATIVE.run(FocalInput(logits, labels, weights, 2.0, alpha), True)
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
-    total, gradient = NATIVE.run(logits, labels, weights, 2.0, alpha, True)
+    total, gradient = NATIVE.run(FocalInput(logits, labels, weights, 2.0, alpha), True)
     assert torch.equal(gradient, alone[1])
     torch.testing.assert_close(total, alone[0])
 
@@ -177,7 +179,7 @@ def test_what_no_fast_form_knows_takes_the_plain_one(reason, monkeypatch):
 def test_without_a_compiler_blocks_take_over_and_say_so(monkeypatch, logged):
     monkeypatch.setenv("CC", "no-such-compiler")
     native.library.cache_clear()
-    focal._say_once.cache_clear()
+    warn_once.cache_clear()
     logits, labels, _, _ = batch(8, 3)
     for _ in range(2):
         assert focal_form("auto", "cpu") is BLOCKED
@@ -185,6 +187,22 @@ def test_without_a_compiler_blocks_take_over_and_say_so(monkeypatch, logged):
     with pytest.raises(ValueError, match="form='native' cannot run on cpu: no C compiler"):
         FocalLoss(form="native")(logits, labels)
     native.library.cache_clear()
+
+
+def test_accelerator_out_of_memory_takes_blocks_and_says_so(logged):
+    def full(*_):
+        raise torch.OutOfMemoryError("2 GB asked for")
+
+    warn_once.cache_clear()
+    logits, labels, weights, alpha = batch(50, 3)
+    logits.requires_grad_()
+    form = focal.Form(full, focal.scaled, in_place=True, spare=BLOCKED)
+    FocalSum.apply(logits, labels, weights, 2.0, alpha, form).backward()
+    expected = exact(logits.detach(), labels, weights, 2.0, alpha)[1]
+    torch.testing.assert_close(logits.grad.double(), expected, rtol=1e-4, atol=1e-7)
+    assert "block by block: 2 GB asked for" in logged.text
+    with pytest.raises(torch.OutOfMemoryError):
+        FocalSum.apply(logits, labels, weights, 2.0, alpha, focal.Form(full, focal.scaled))
 
 
 def test_forced_form_that_cannot_run_is_an_error():

@@ -6,7 +6,8 @@ import stat
 import pytest
 
 from retina_plugin.kernels import native
-from retina_plugin.kernels.native import NotAvailable, is_compiled, library
+from retina_plugin.kernels.fallback import NotAvailable
+from retina_plugin.kernels.native import is_compiled, library
 
 
 @pytest.fixture(autouse=True)

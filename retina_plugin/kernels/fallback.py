@@ -1,0 +1,20 @@
+"""When a fast form cannot run: why, said once, before another form takes over."""
+
+import logging
+from functools import cache
+
+import torch
+from mmengine.logging import print_log
+
+
+class NotAvailable(Exception):  # noqa: N818 (it is no error: another form takes over)
+    """A fast form cannot run here; the message says why."""
+
+
+CANNOT_RUN = (NotAvailable, torch.OutOfMemoryError)
+
+
+@cache
+def warn_once(message: str) -> None:
+    """Warn in the log of the run; the same words only once in a process."""
+    print_log(message, logger="current", level=logging.WARNING)
