@@ -4,7 +4,7 @@ Octaves, ratios and strides are those of MMDetection's AnchorGenerator.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import ceil
 
 import torch
@@ -26,17 +26,16 @@ class AnchorGrid:
 
     @classmethod
     def over(cls, generator: AnchorGenerator, features: tuple[Tensor, ...]) -> "AnchorGrid":
-        """The grid over the feature maps (N, C, Hi, Wi) of a batch."""
-        sizes = [(feature.shape[-2], feature.shape[-1]) for feature in features]
-        device = features[0].device
-        levels = generator.grid_priors(sizes, dtype=torch.float32, device=device)
-        return cls(levels, sizes, generator.strides, generator.num_base_priors)
+        """The grid over the feature maps (N, C, Hi, Wi) of a batch, kept for the next one."""
+        sizes = tuple((feature.shape[-2], feature.shape[-1]) for feature in features)
+        return _grid(generator, sizes, features[0].device)
 
     def flat(self) -> Tensor:
         """All anchors (R, 4)."""
         return self._flat
 
     @cached_property
+    @torch.inference_mode(False)  # the grid outlives the call that made it
     def _flat(self) -> Tensor:
         return torch.cat(self.levels)
 
@@ -96,6 +95,13 @@ class AnchorGrid:
             cells[: ceil(pad_shape[0] / stride_y), : ceil(pad_shape[1] / stride_x)] = True
             flags.append(cells.flatten())
         return torch.cat(flags)
+
+
+@lru_cache(maxsize=4)
+@torch.inference_mode(False)
+def _grid(generator: AnchorGenerator, sizes: tuple[Size, ...], device: torch.device) -> AnchorGrid:
+    levels = generator.grid_priors(sizes, dtype=torch.float32, device=device)
+    return AnchorGrid(levels, list(sizes), generator.strides, generator.num_base_priors)
 
 
 def anchors_within(anchors: Tensor, img_shape: Size, border: float) -> Tensor:

@@ -78,3 +78,14 @@ def test_usable_joins_padding_and_border_for_each_image():
         within = anchors_within(grid.flat(), meta["img_shape"], 0)
         assert torch.equal(flags, grid.inside_padding(meta["pad_shape"]) & within)
     assert torch.equal(grid.usable(metas)[1], grid.inside_padding((32, 64)))
+
+
+def test_grid_of_a_size_is_made_once_and_fits_training_after_inference():
+    generator = paper_generator()
+    with torch.inference_mode():
+        first = AnchorGrid.over(generator, maps(64, 96))
+        first.flat()
+    assert AnchorGrid.over(generator, maps(64, 96)) is first
+    assert AnchorGrid.over(generator, maps(96, 64)) is not first
+    assert AnchorGrid.over(paper_generator(), maps(64, 96)) is not first
+    assert not any(tensor.is_inference() for tensor in (first.flat(), *first.levels))

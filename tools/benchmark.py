@@ -9,8 +9,25 @@ import os
 import sys
 from pathlib import Path
 
-STAGES = ("loss", "assignment", "predict", "train", "inference")
-SIZES = ("height", "width", "batch", "classes", "gts", "depth")
+STAGES = (
+    "loss",
+    "assignment",
+    "targets",
+    "predict",
+    "train",
+    "inference",
+    "inferencer",
+    "evaluation",
+)
+SIZES = {
+    "height": 800,
+    "width": 1344,
+    "batch": 1,
+    "classes": 80,
+    "gts": 8,
+    "depth": 50,
+    "images": 1000,
+}
 
 
 def main() -> int:
@@ -22,7 +39,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("work_dirs/benchmark"))
     parser.add_argument("--repeats", type=int, default=7, help="counted calls of each case")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    for name, size in zip(SIZES, (800, 1344, 1, 80, 8, 50), strict=True):
+    for name, size in SIZES.items():
         parser.add_argument(f"--{name}", type=int, default=size)
     parser.add_argument("--vary", choices=SIZES, help="measure at several of one size")
     parser.add_argument("--values", type=int, nargs="+", help="of the size that varies")

@@ -1,6 +1,7 @@
 """Stock MMDetection and ours side by side: a table, a JSON file and a plot."""
 
 import json
+import logging
 import platform
 from dataclasses import asdict, replace
 from functools import partial
@@ -10,12 +11,14 @@ from typing import Any
 
 import matplotlib
 import torch
+from mmengine.logging import MMLogger
 from rich.console import Console
 from rich.table import Table
 
 from ..engine.border import exit_code
 from ..errors import UserError
-from .cases import STAGES, STOCK, Setting, paths
+from .setting import STOCK, Setting
+from .stages import STAGES, WITHOUT_TENSORS, paths
 from .timing import Measured, interleaved
 
 MARKERS = "osD^v"
@@ -37,13 +40,18 @@ def _benchmark(arguments: SimpleNamespace) -> None:
         changes = [{arguments.vary: value} for value in arguments.values or []]
     rows = []
     console = Console(width=WIDTH)
+    MMLogger.get_current_instance().setLevel(logging.WARNING)  # results come in tables
     for change in changes:
         at = replace(setting, **change)
         for stage in arguments.stages:
-            measured = interleaved(STAGES[stage](at), arguments.repeats, at.device)
+            cases, with_memory = STAGES[stage](at), stage not in WITHOUT_TENSORS
+            measured = interleaved(cases, arguments.repeats, at.device, with_memory=with_memory)
             rows.append({"stage": stage, "setting": asdict(at), "cases": measured})
             console.print(table_of(stage, at, measured))
-    save(rows, paths(setting), arguments.out)
+    forms = paths(setting)
+    console.print("ours ran:", ", ".join(f"{part} {form}" for part, form in forms.items()))
+    console.print(f"figures and plot: {arguments.out}")
+    save(rows, forms, arguments.out)
     plot(rows, arguments.vary, arguments.out / "benchmark.png")
 
 
@@ -58,7 +66,7 @@ def table_of(stage: str, setting: Setting, measured: dict[str, Measured]) -> Tab
             f"{figures.median * 1e3:.2f} ms",
             f"{figures.lowest * 1e3:.2f} .. {figures.highest * 1e3:.2f}",
             f"{measured[STOCK].median / figures.median:.2f}",
-            f"{figures.peak_bytes / 2**20:.1f} MiB",
+            "-" if figures.peak_bytes is None else f"{figures.peak_bytes / 2**20:.1f} MiB",
         )
     return table
 

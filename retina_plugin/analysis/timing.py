@@ -18,11 +18,15 @@ class Measured:
     median: float  # seconds
     lowest: float
     highest: float
-    peak_bytes: int  # allocated at most at a time, beyond what was there before
+    peak_bytes: int | None  # of tensors at most at a time, beyond what was there before
 
 
 def interleaved(
-    cases: Mapping[str, Callable[[], object]], repeats: int, device: str, warmup: int = 1
+    cases: Mapping[str, Callable[[], object]],
+    repeats: int,
+    device: str,
+    warmup: int = 1,
+    with_memory: bool = True,
 ) -> dict[str, Measured]:
     """Measure functions by turns, so that a slow moment meets all of them.
 
@@ -31,8 +35,9 @@ def interleaved(
         repeats: counted calls of each.
         device: `cpu` or `cuda`; on the latter the device is waited for.
         warmup: calls of each before.
+        with_memory: whether one more call of each is spent on its peak memory.
     """
-    peaks = {name: peak_bytes(run, device) for name, run in cases.items()}
+    peaks = {name: peak_bytes(run, device) if with_memory else None for name, run in cases.items()}
     for _ in range(warmup):
         for run in cases.values():
             _seconds(run, device)

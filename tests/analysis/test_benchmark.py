@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from retina_plugin.analysis.benchmark import benchmark, table_of
-from retina_plugin.analysis.cases import Setting
+from retina_plugin.analysis.setting import Setting
 from retina_plugin.analysis.timing import Measured
 
 ARGUMENTS = {
@@ -16,6 +16,7 @@ ARGUMENTS = {
     "classes": 3,
     "gts": 2,
     "depth": 18,
+    "images": 3,
     "device": "cpu",
     "repeats": 1,
     "vary": None,

@@ -1,20 +1,14 @@
 """Both sides of a measurement get the same input and compute the same."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from retina_plugin.analysis.cases import (
-    BEST,
-    OURS,
-    STAGES,
-    STOCK,
-    Setting,
-    boxes_of,
-    grid_of,
-    paths,
-)
+from retina_plugin.analysis.setting import BEST, OURS, STOCK, Setting, boxes_of, grid_of
+from retina_plugin.analysis.stages import STAGES, paths
 
-SMALL = Setting(height=64, width=96, batch=1, classes=4, gts=3, depth=18)
+SMALL = Setting(height=64, width=96, batch=1, classes=4, gts=3, depth=18, images=6)
 
 
 def test_loss_gradients_are_equal():
@@ -29,6 +23,28 @@ def test_assignments_are_equal():
     gt_inds = cases[STOCK]().gt_inds
     codes = cases[OURS]()[0]
     assert torch.equal(torch.where(codes == -2, -1, codes + 1), gt_inds)
+
+
+def test_targets_are_equal():
+    cases = STAGES["targets"](replace(SMALL, batch=2))
+    stock, ours = cases[STOCK](), cases[OURS]()
+    assert torch.equal(ours.labels, torch.cat(stock[0], dim=1))
+    assert torch.equal(ours.used, torch.cat(stock[1], dim=1) > 0)
+
+
+def test_the_twelve_numbers_are_equal():
+    cases = STAGES["evaluation"](SMALL)
+    numbers = [run() for run in cases.values()]
+    assert len(numbers) == 3
+    assert len(numbers[0]) == 12
+    assert 0 < numbers[0]["coco/bbox_mAP"] < 1
+    assert all(each == numbers[0] for each in numbers)
+
+
+def test_inferencers_see_the_same_images():
+    stock, ours = (run()["predictions"] for run in STAGES["inferencer"](SMALL).values())
+    assert len(stock) == len(ours) == 1
+    assert set(stock[0]) == set(ours[0])
 
 
 def test_detections_are_equal():
