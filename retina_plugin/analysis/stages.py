@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 
+import torch
+
+from ..kernels.convolution import joins
 from ..kernels.focal import focal_form
 from ..precision import chosen_dtype
 from ..targets import target_form
@@ -33,8 +36,10 @@ WITHOUT_TENSORS = ("evaluation",)  # whose memory PyTorch does not see
 def paths(setting: Setting) -> dict[str, str]:
     """Which forms `ours` runs on this machine."""
     form = focal_form("auto", setting.device)
+    precision = chosen_dtype("auto", setting.device)
     return {
         "loss": getattr(form.run, "__name__", "plain") if form else "plain",
         "targets": target_form("auto", setting.device),
-        "precision": chosen_dtype("auto", setting.device),
+        "convolutions": "joined" if joins(setting.device, getattr(torch, precision)) else "plain",
+        "precision": precision,
     }

@@ -1,5 +1,6 @@
 """What is measured of loss and assignment: MMDetection's function and ours, the same tensors."""
 
+import os
 from collections.abc import Callable
 
 import torch
@@ -13,6 +14,8 @@ from ..losses import FocalLoss
 from ..matching import PAPER_RULE
 from ..targets import target_form
 from .setting import OURS, STOCK, Cases, Setting, boxes_of, grid_of
+
+STOCK_MATRICES = 11  # (G, R) of float32 at a time, as MMDetection's bbox_overlaps says of itself
 
 
 def loss_cases(setting: Setting) -> Cases:
@@ -48,7 +51,13 @@ def assignment_cases(setting: Setting) -> Cases:
     labels = torch.zeros(len(boxes), dtype=torch.long, device=setting.device)
     gt, priors = InstanceData(bboxes=boxes, labels=labels), InstanceData(priors=grid.flat())
     form = target_form("auto", setting.device)
-    return {
-        STOCK: lambda: stock.assign(priors, gt),
-        OURS: lambda: fast_codes(grid, [boxes], PAPER_RULE, [None], None, form),
-    }
+    ours = {OURS: lambda: fast_codes(grid, [boxes], PAPER_RULE, [None], None, form)}
+    if STOCK_MATRICES * len(boxes) * grid.flat().nbytes // 4 > _free_bytes(setting.device):
+        return ours  # MMDetection's would end the process
+    return {STOCK: lambda: stock.assign(priors, gt), **ours}
+
+
+def _free_bytes(device: str) -> int:
+    if device == "cuda":
+        return torch.cuda.mem_get_info()[0]
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

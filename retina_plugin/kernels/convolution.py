@@ -71,9 +71,8 @@ def autocast(*tensors: Tensor | None) -> tuple[Tensor | None, ...]:
 
 def _is_fast_here(x: Tensor, weight: Tensor, conv: nn.Conv2d) -> bool:
     return (
-        x.device.type == "cpu"
-        and x.dtype == weight.dtype
-        and _computes(x.dtype)
+        x.dtype == weight.dtype
+        and joins(x.device.type, x.dtype)
         and x.numel() > 0
         and conv.padding_mode == "zeros"
         and not isinstance(conv.padding, str)
@@ -82,9 +81,11 @@ def _is_fast_here(x: Tensor, weight: Tensor, conv: nn.Conv2d) -> bool:
     )
 
 
-def _computes(dtype: torch.dtype) -> bool:
-    """Whether oneDNN is there and has kernels for the type on this processor."""
-    if not (torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled):
+def joins(device_type: str, dtype: torch.dtype) -> bool:
+    """Whether oneDNN computes there and has kernels for the type on this processor."""
+    if device_type != "cpu" or not (
+        torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled
+    ):
         return False
     if dtype == torch.bfloat16:
         return torch.ops.mkldnn._is_mkldnn_bf16_supported()
