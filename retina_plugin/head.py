@@ -169,6 +169,7 @@ class RetinaHead(BaseDenseHead):
         ]
         return logits, deltas
 
+    @torch.compiler.disable
     def grid(self, x: tuple[Tensor, ...]) -> AnchorGrid:
         """The anchors over the levels (N, C, Hi, Wi)."""
         return AnchorGrid.over(self.prior_generator, x)
@@ -200,6 +201,7 @@ class RetinaHead(BaseDenseHead):
         losses = self.loss_by_feat(logits, deltas, grid, gts, metas, ignored)
         return losses, self.predict_by_feat(logits, deltas, grid, metas, cfg=proposal_cfg)
 
+    @torch.compiler.disable  # nothing to gain, and a shape for every number of boxes
     def loss_by_feat(
         self,
         logits: Levels,
@@ -254,6 +256,7 @@ class RetinaHead(BaseDenseHead):
             return masked_targets(codes, gts, self.num_classes, grid.flat())
         return listed_targets(codes, gts, self.num_classes)
 
+    @torch.compiler.disable
     def predict_by_feat(
         self,
         logits: Levels,

@@ -198,6 +198,15 @@ def test_inferencer_runs_in_the_models_dtype(make_model, tmp_path, tiny_config):
     assert isinstance(cfg, Config)
 
 
+def test_compiled_by_pytorch_it_gives_the_same_losses(make_model, samples):
+    """`compile=True` of MMEngine's runner; here without generating code."""
+    model = make_model(config("retina_plugin.RetinaNet", dtype="float32")).train()
+    x = images()
+    expected = model(x, samples, mode="loss")
+    losses = torch.compile(model, backend="eager")(x, samples, mode="loss")
+    torch.testing.assert_close(losses, expected, rtol=1e-5, atol=1e-7)
+
+
 def test_unknown_dtype_is_an_error(make_model):
     with pytest.raises(ValueError, match="model.dtype must be one of"):
         make_model(config("retina_plugin.RetinaNet", dtype="float16"))

@@ -71,13 +71,13 @@ def autocast(*tensors: Tensor | None) -> tuple[Tensor | None, ...]:
 
 def _is_fast_here(x: Tensor, weight: Tensor, conv: nn.Conv2d) -> bool:
     return (
-        x.dtype == weight.dtype
+        not torch.compiler.is_compiling()
+        and not torch.jit.is_tracing()
+        and x.dtype == weight.dtype
         and joins(x.device.type, x.dtype)
         and x.numel() > 0
         and conv.padding_mode == "zeros"
         and not isinstance(conv.padding, str)
-        and not torch.compiler.is_compiling()
-        and not torch.jit.is_tracing()
     )
 
 
