@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ..errors import UserError
+from .buffer import Buffer
 from .fallback import NotAvailable, warn_once
 from .focal_input import FocalInput
 from .native import library
@@ -28,7 +29,8 @@ BLOCK = 48_000  # elements that `blocked` has in four buffers, 768 KB; two threa
 NATIVE_BLOCK = 2048  # as in focal.c
 FORMS = ("auto", "plain", "blocked", "native", "triton")
 SPARE_RUNS = "The focal loss runs in plain PyTorch, block by block"
-LARGE = 1 << 22  # bytes of a gradient for which huge pages pay
+LARGE = 1 << 22  # bytes of a gradient for which huge pages pay, and keeping its memory
+GRADIENTS = Buffer(LARGE)
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ def blocked(given: FocalInput, needs_gradient: bool) -> tuple[Tensor, Tensor | N
     """Block after block of rows in buffers that stay in the cache; PyTorch alone, any device."""
     logits, labels, weights, gamma, alpha = given
     classes = logits.shape[1]
-    gradient = torch.empty_like(logits) if needs_gradient else None
+    gradient = GRADIENTS.empty_like(logits)[0] if needs_gradient else None
     rows = max(1, BLOCK // classes)
     buffers = logits.new_empty((3, min(rows, len(logits)), classes), dtype=torch.float32)
     total = logits.new_zeros((), dtype=torch.float64)
@@ -183,8 +185,8 @@ def native(given: FocalInput, needs_gradient: bool) -> tuple[Tensor, Tensor | No
     logits, labels, weights, gamma, alpha = given
     code = library("focal")
     code.focal_loss.restype = ctypes.c_double
-    gradient = torch.empty_like(logits) if needs_gradient else None
-    if gradient is not None and gradient.nbytes >= LARGE:
+    gradient, is_new = GRADIENTS.empty_like(logits) if needs_gradient else (None, False)
+    if gradient is not None and is_new and gradient.nbytes >= LARGE:
         code.use_huge_pages(_pointer(gradient), ctypes.c_int64(gradient.nbytes))
     blocks = -(-logits.numel() // NATIVE_BLOCK)
     share = max(1, -(-blocks // torch.get_num_threads())) * NATIVE_BLOCK
