@@ -10,7 +10,7 @@ from mmengine.model.efficient_conv_bn_eval import (
 from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from .kernels.convolution import convolve
+from .kernels.convolution import Geometry, convolve
 
 SUMS = (operator.iadd, operator.add, torch.add)
 
@@ -38,8 +38,9 @@ def folded_convolution(
     norm: _BatchNorm, conv: nn.Conv2d, x: Tensor, residual: Tensor | None = None, relu: bool = False
 ) -> Tensor:
     """ReLU(norm(conv(x)) + residual); the sum and the ReLU are optional."""
-    if not norm.training and isinstance(conv, nn.Conv2d):
-        return convolve(x, *folded_weights(norm, conv), conv, residual, relu)
+    geometry = Geometry.of(conv)
+    if not norm.training and geometry is not None:
+        return convolve(x, *folded_weights(norm, conv), geometry, residual, relu)
     out = efficient_conv_bn_eval_control(norm, conv, x)
     out = out if residual is None else out + residual
     return out.relu() if relu else out

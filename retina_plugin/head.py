@@ -19,7 +19,14 @@ from .detections import Candidates, concatenate, detections, select
 from .errors import UserError
 from .kernels.candidates import is_small, promising, steady_sigmoid
 from .normaliser import Normaliser
-from .objective import box_loss, classification_loss, positive_deltas, predicted_ious
+from .objective import (
+    box_loss,
+    classification_loss,
+    of_own_class,
+    positive_deltas,
+    predicted_ious,
+)
+from .patches import can_run_on_tiles, deltas_at, places_of
 from .prior import is_pretrained, prior_bias
 from .registry import MODELS
 from .settings import (
@@ -158,16 +165,10 @@ class RetinaHead(BaseDenseHead):
 
     def forward(self, x: tuple[Tensor, ...]) -> tuple[Levels, Levels]:
         """Logits (N, Ri, K) and deltas (N, Ri, 4) of each level (N, C, Hi, Wi), Ri = Hi Wi A."""
-        plain = self.form == "plain"
-        logits = [
-            permute_to_N_HWA_K(self.retina_cls(feature), self.cls_out_channels)
-            for feature in run_subnet(self.cls_convs, x, plain)
-        ]
-        deltas = [
-            permute_to_N_HWA_K(self.retina_reg(feature), self.box_channels)
-            for feature in run_subnet(self.reg_convs, x, plain)
-        ]
-        return logits, deltas
+        features = run_subnet(self.reg_convs, x, self.form == "plain")
+        channels = self.box_channels
+        deltas = [permute_to_N_HWA_K(self.retina_reg(feature), channels) for feature in features]
+        return self._logits(x), deltas
 
     @torch.compiler.disable
     def grid(self, x: tuple[Tensor, ...]) -> AnchorGrid:
@@ -177,8 +178,42 @@ class RetinaHead(BaseDenseHead):
     def loss(self, x: tuple[Tensor, ...], batch_data_samples: SampleList) -> dict[str, Tensor]:
         """`loss_cls` and `loss_bbox` of a batch with ground truth."""
         gts, ignored, metas = unpack_gt_instances(batch_data_samples)
+        if self._runs_on_tiles():
+            return self._loss_on_tiles(x, gts, metas, ignored)
         logits, deltas = self(x)
         return self.loss_by_feat(logits, deltas, self.grid(x), gts, metas, ignored)
+
+    def _runs_on_tiles(self) -> bool:
+        """Whether the box subnet can be left out where no anchor is positive."""
+        own = type(self)
+        return (
+            target_form(self.form, self.retina_reg.weight.device.type) == "windowed"
+            and own.forward is RetinaHead.forward
+            and own.loss_by_feat is RetinaHead.loss_by_feat
+            and not torch.compiler.is_compiling()
+            and can_run_on_tiles(self.reg_convs, self.retina_reg)
+        )
+
+    def _loss_on_tiles(
+        self,
+        x: tuple[Tensor, ...],
+        gts: list[InstanceData],
+        metas: list[dict],
+        ignored: list[InstanceData | None] | None,
+    ) -> dict[str, Tensor]:
+        """As `loss`, with deltas of the positives only."""
+        grid = self.grid(x)
+        targets = self.targets(grid, gts, metas, ignored)
+        places, order = places_of(targets, grid)
+        deltas = deltas_at(self.reg_convs, self.retina_reg, x, places, self.box_channels)
+        positive = of_own_class(deltas[order], targets, self.reg_class_agnostic)
+        return self._losses(self._logits(x), positive, targets, grid)
+
+    def _logits(self, x: tuple[Tensor, ...]) -> Levels:
+        """Logits (N, Ri, K) of each level."""
+        features = run_subnet(self.cls_convs, x, self.form == "plain")
+        channels = self.cls_out_channels
+        return [permute_to_N_HWA_K(self.retina_cls(feature), channels) for feature in features]
 
     def predict(
         self, x: tuple[Tensor, ...], batch_data_samples: SampleList, rescale: bool = False
@@ -213,9 +248,16 @@ class RetinaHead(BaseDenseHead):
     ) -> dict[str, Tensor]:
         """Losses of what `forward` returned; each is normalised as `normaliser` says."""
         targets = self.targets(grid, gts, metas, ignored)
+        positive = positive_deltas(torch.cat(deltas, 1), targets, self.reg_class_agnostic)
+        return self._losses(logits, positive, targets, grid)
+
+    @torch.compiler.disable
+    def _losses(
+        self, logits: Levels, positive: Tensor, targets: Targets, grid: AnchorGrid
+    ) -> dict[str, Tensor]:
+        """Both losses from the logits of all anchors and the deltas (P, 4) of the positives."""
         factors = self.normaliser(targets.positives)
         anchors = targets.anchors(grid.flat())  # (P, 4)
-        positive = positive_deltas(torch.cat(deltas, 1), targets, self.reg_class_agnostic)
         ious = predicted_ious(self.loss_cls, positive, anchors, targets, self.bbox_coder)
         pos_weight = self.train_cfg["pos_weight"]
         return {

@@ -18,7 +18,12 @@ def positive_deltas(deltas: Tensor, targets: Targets, class_agnostic: bool) -> T
         targets: of the batch.
         class_agnostic: whether there is one box an anchor.
     """
-    chosen = targets.pick(deltas).float()
+    return of_own_class(targets.pick(deltas), targets, class_agnostic)
+
+
+def of_own_class(deltas: Tensor, targets: Targets, class_agnostic: bool) -> Tensor:
+    """The same from the deltas (P, 4), or (P, 4 K), of the positives."""
+    chosen = deltas.float()
     if class_agnostic:
         return chosen
     chosen = chosen.unflatten(-1, (-1, 4))  # (P, K, 4)

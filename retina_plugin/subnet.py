@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
-from .kernels.convolution import autocast, convolve
+from .kernels.convolution import Geometry, autocast, convolve
 
 STANDARD_ORDER = ("conv", "norm", "act")
 
@@ -24,7 +24,8 @@ def run_subnet(convs: Iterable[nn.Module], levels: Iterable[Tensor], plain: bool
             levels = [module(level) for level in levels]
         else:
             weight, bias = autocast(module.conv.weight, module.conv.bias)  # once for all levels
-            levels = [convolve(x, weight, bias, module.conv, relu=True) for x in levels]
+            geometry = Geometry.of(module.conv)
+            levels = [convolve(x, weight, bias, geometry, relu=True) for x in levels]
     return levels
 
 
@@ -33,16 +34,17 @@ def is_joinable(module: nn.Module) -> bool:
     return (
         type(module) is ConvModule
         and type(module.conv) is nn.Conv2d
+        and Geometry.of(module.conv) is not None
         and not module.with_norm
         and not module.with_explicit_padding
         and module.with_activation
         and type(module.activate) is nn.ReLU
         and module.order == STANDARD_ORDER
-        and not any(_is_heard(part) for part in (module, module.conv, module.activate))
+        and not any(is_heard(part) for part in (module, module.conv, module.activate))
     )
 
 
-def _is_heard(module: nn.Module) -> bool:
+def is_heard(module: nn.Module) -> bool:
     """Whether a hook waits for a call of the module."""
     return any(
         getattr(module, f"_{when}_hooks")

@@ -17,6 +17,7 @@ FLOORS = [
     ["targets"],
     ["objective"],
     ["subnet", "folding"],
+    ["patches"],
     ["neck", "head", "detector"],
     ["data"],
     ["recipe"],

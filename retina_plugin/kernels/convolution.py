@@ -15,17 +15,25 @@ from torch.autograd.function import once_differentiable
 class Geometry(NamedTuple):
     """How a convolution steps, in the order of PyTorch's functions."""
 
-    stride: tuple[int, int]
-    padding: tuple[int, int]
-    dilation: tuple[int, int]
-    groups: int
+    stride: tuple[int, ...] = (1, 1)
+    padding: tuple[int, ...] = (0, 0)
+    dilation: tuple[int, ...] = (1, 1)
+    groups: int = 1
+
+    @classmethod
+    def of(cls, conv: nn.Module) -> "Geometry | None":
+        """That of a module; None where it pads by something else than zeros, or is no Conv2d."""
+        is_usual = isinstance(conv, nn.Conv2d) and conv.padding_mode == "zeros"
+        if not is_usual or isinstance(conv.padding, str):
+            return None
+        return cls(conv.stride, conv.padding, conv.dilation, conv.groups)
 
 
 def convolve(
     x: Tensor,
     weight: Tensor,
     bias: Tensor | None,
-    conv: nn.Conv2d,
+    geometry: Geometry,
     residual: Tensor | None = None,
     relu: bool = False,
 ) -> Tensor:
@@ -33,16 +41,15 @@ def convolve(
 
     Args:
         x: (N, C, H, W).
-        weight: (O, C / groups, kh, kw), in place of the module's own.
-        bias: (O,), in place of the module's own.
-        conv: says stride, padding, dilation, groups.
+        weight: (O, C / groups, kh, kw).
+        bias: (O,).
+        geometry: stride, padding, dilation, groups.
         residual: of the output's shape (N, O, H', W').
         relu: whether a ReLU ends it.
     """
     x, weight, bias, residual = autocast(x, weight, bias, residual)
-    if not _is_fast_here(x, weight, conv):
-        return plain(x, weight, bias, conv, residual, relu)
-    geometry = Geometry(conv.stride, conv.padding, conv.dilation, conv.groups)
+    if not _is_fast_here(x, weight):
+        return plain(x, weight, bias, geometry, residual, relu)
     return _Convolution.apply(x, weight, bias, residual, geometry, relu)
 
 
@@ -50,12 +57,12 @@ def plain(
     x: Tensor,
     weight: Tensor,
     bias: Tensor | None,
-    conv: nn.Conv2d,
+    geometry: Geometry,
     residual: Tensor | None = None,
     relu: bool = False,
 ) -> Tensor:
     """As `convolve`, one operation after the other, on any device."""
-    out = conv._conv_forward(x, weight, bias)
+    out = F.conv2d(x, weight, bias, *geometry)
     if residual is not None:
         out = out + residual
     return F.relu(out, inplace=True) if relu else out
@@ -69,15 +76,13 @@ def autocast(*tensors: Tensor | None) -> tuple[Tensor | None, ...]:
     return tuple(None if tensor is None else tensor.to(dtype) for tensor in tensors)
 
 
-def _is_fast_here(x: Tensor, weight: Tensor, conv: nn.Conv2d) -> bool:
+def _is_fast_here(x: Tensor, weight: Tensor) -> bool:
     return (
         not torch.compiler.is_compiling()
         and not torch.jit.is_tracing()
         and x.dtype == weight.dtype
         and joins(x.device.type, x.dtype)
         and x.numel() > 0
-        and conv.padding_mode == "zeros"
-        and not isinstance(conv.padding, str)
     )
 
 
