@@ -47,7 +47,7 @@ class RetinaNet(StockRetinaNet):
         super().__init__(*args, **parts)
         self.dtype = dtype
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
-        self.to(memory_format=self.memory_format)
+        self._lay_out()
         if fold_norm:
             self._fold_norm()
 
@@ -66,7 +66,20 @@ class RetinaNet(StockRetinaNet):
         """Initialise; in the usual layout, so that a seed gives the weights it gives elsewhere."""
         self.to(memory_format=torch.contiguous_format)
         super().init_weights()
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        """Lay the weights out; those of 1x1 convolutions are the same in both layouts.
+
+        They keep the usual strides, which their gradients have: a fused optimizer copies a
+        gradient whose strides differ from its weight's.
+        """
         self.to(memory_format=self.memory_format)
+        for parameter in self.parameters():
+            if parameter.dim() == 4 and parameter.shape[2:] == (1, 1):
+                parameter.data = parameter.data.as_strided(
+                    parameter.shape, (parameter.shape[1], 1, 1, 1)
+                )
 
     def forward(self, inputs: Tensor, data_samples: Any = None, mode: str = "tensor") -> Any:
         """As MMDetection's: losses, detections or feature maps by `mode`."""

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
 from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper
-from torch import nn
+from torch import Tensor, nn
 
 from ..precision import autocast_of, check_dtype, chosen_dtype
 from ..registry import OPTIM_WRAPPERS
@@ -42,7 +43,40 @@ class MixedPrecisionOptimWrapper(OptimWrapper):
         with super().optim_context(model), autocast_of(chosen, device_type):
             yield
 
+    def step(self, **options: object) -> None:
+        """MMEngine's step, on gradients and state that lie in memory as their weights do."""
+        if self.optimizer.defaults.get("fused"):
+            align_layouts(self.optimizer)
+        super().step(**options)
+
     def _say_once(self, chosen: str, device_type: str) -> None:
         if not self._said:
             print_log(f"Trains in {chosen} on {device_type}.", logger="current")
         self._said = True
+
+
+def align_layouts(optimizer: torch.optim.Optimizer) -> None:
+    """Copy gradients and state whose strides differ from their weight's into its layout.
+
+    PyTorch's fused optimizers on a CPU (2.13) walk the memories in step without looking at strides:
+    a channels-last weight with a gradient, or a momentum, in the usual layout learns another
+    weight's. Autograd gives gradients the layout of their weight; a hook may not, and momenta of a
+    checkpoint have the layout of the run that saved them.
+    """
+    for group in optimizer.param_groups:
+        for weight in group["params"]:
+            if weight.grad is not None and not _lie_alike(weight, weight.grad):
+                weight.grad = torch.empty_like(weight).copy_(weight.grad)
+            state = optimizer.state.get(weight, {})
+            for name, value in state.items():
+                is_like = isinstance(value, Tensor) and value.shape == weight.shape
+                if is_like and not _lie_alike(weight, value):
+                    state[name] = torch.empty_like(weight).copy_(value)
+
+
+def _lie_alike(one: Tensor, other: Tensor) -> bool:
+    """Whether all strides that are ever taken are equal."""
+    if one.stride() == other.stride():
+        return True
+    steps = zip(one.shape, one.stride(), other.stride(), strict=True)
+    return all(size == 1 or mine == theirs for size, mine, theirs in steps)

@@ -1,12 +1,14 @@
 """bfloat16 training on the CPU, against float32."""
 
+import copy
+
 import pytest
 import torch
 from mmengine.model import BaseModule
 from torch import nn
 
 from retina_plugin import precision
-from retina_plugin.engine.optim_wrapper import MixedPrecisionOptimWrapper
+from retina_plugin.engine.optim_wrapper import MixedPrecisionOptimWrapper, align_layouts
 
 
 class Model(BaseModule):
@@ -68,3 +70,47 @@ def test_accumulation_and_clipping_work_as_in_float32():
 def test_another_dtype_is_an_error():
     with pytest.raises(ValueError, match="float16.*AmpOptimWrapper"):
         wrapper(Model(), "float16")
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW"])
+def test_fused_step_learns_the_right_gradient_in_any_layout(name):
+    """PyTorch's own takes the memory of a gradient in another layout for that of its weight."""
+    start, gradient = torch.randn(6, 5, 3, 3), torch.randn(6, 5, 3, 3)
+    results = []
+    for fused, layout in ((False, torch.contiguous_format), (True, torch.channels_last)):
+        weight = torch.nn.Parameter(start.clone().contiguous(memory_format=layout))
+        optimizer = getattr(torch.optim, name)([weight], lr=0.1, fused=fused)
+        wrapper = MixedPrecisionOptimWrapper(optimizer=optimizer)
+        for _ in range(2):
+            weight.grad = gradient.clone()
+            wrapper.step()
+        results.append(weight.detach().contiguous())
+    torch.testing.assert_close(results[1], results[0])
+
+
+def test_momentum_of_a_run_in_another_layout_goes_on_right():
+    """As when a checkpoint of `fast=False` is resumed with `fast=True`."""
+    start, gradient = torch.randn(6, 5, 3, 3), torch.randn(6, 5, 3, 3)
+    old = torch.nn.Parameter(start.clone())
+    plain = torch.optim.SGD([old], lr=0.1, momentum=0.9)
+    old.grad = gradient
+    plain.step()
+    state = copy.deepcopy(plain.state_dict())
+    new = torch.nn.Parameter(old.detach().contiguous(memory_format=torch.channels_last))
+    fused = torch.optim.SGD([new], lr=0.1, momentum=0.9, fused=True)
+    fused.load_state_dict({**state, "param_groups": fused.state_dict()["param_groups"]})
+    new.grad = gradient.contiguous(memory_format=torch.channels_last)
+    MixedPrecisionOptimWrapper(optimizer=fused).step()
+    plain.step()
+    torch.testing.assert_close(new.detach().contiguous(), old.detach())
+
+
+def test_gradients_that_lie_as_their_weights_are_not_copied():
+    for shape in ((6, 5, 3, 3), (6, 5, 1, 1), (6,)):
+        weight = torch.nn.Parameter(torch.randn(shape))
+        weight.grad = torch.randn(shape)
+        if len(shape) == 4 and shape[2] == 1:  # the same memory under other strides
+            weight.grad = weight.grad.as_strided(shape, (5, 1, 5, 5))
+        place = weight.grad.data_ptr()
+        align_layouts(torch.optim.SGD([weight, torch.nn.Parameter(torch.ones(2))]))
+        assert weight.grad.data_ptr() == place
