@@ -19,7 +19,7 @@ def plot(rows: list[Row], vary: str | None, path: Path) -> None:
 
     stages = by_stage(rows)
     figure, axes = pyplot.subplots(
-        1, len(stages), figsize=(3.8 * len(stages), 3.6), squeeze=False, layout="constrained"
+        1, len(stages), figsize=(3.8 * len(stages), 4.4), squeeze=False, layout="constrained"
     )
     for (stage, own), axis in zip(stages.items(), axes[0], strict=True):
         if vary:
@@ -27,6 +27,9 @@ def plot(rows: list[Row], vary: str | None, path: Path) -> None:
         else:
             _bars(axis, own[0])
         axis.set(title=stage, ylabel="milliseconds")
+        axis.legend(
+            loc="upper center", bbox_to_anchor=(0.5, -0.16), fontsize="small", frameon=False
+        )
     figure.savefig(path, dpi=150)
     pyplot.close(figure)
 
@@ -39,10 +42,9 @@ def _bars(axis: Any, row: Row) -> None:
         hatch = "/" * i
         axis.bar(i, figures.median * 1e3, yerr=spread, color="0.8", edgecolor="black", hatch=hatch)
         labels.append(name.replace(", ", ",\n") + f"\n{figures.median * 1e3:,.1f} ms")
-    axis.set_xticks(range(len(labels)), labels)
+    axis.set_xticks(range(len(labels)), labels, fontsize="small")
     if row.limit is not None:
         axis.axhline(row.limit * 1e3, **LIMIT_LINE)
-        axis.legend()
 
 
 def _lines(axis: Any, rows: list[Row], vary: str) -> None:
@@ -52,5 +54,7 @@ def _lines(axis: Any, rows: list[Row], vary: str) -> None:
     limits = {getattr(r.setting, vary): r.limit * 1e3 for r in rows if r.limit is not None}
     if limits:
         axis.loglog(limits.keys(), limits.values(), **LIMIT_LINE)
+    sizes = sorted({getattr(row.setting, vary) for row in rows})
+    axis.set_xticks(sizes, [f"{size:,}" for size in sizes])
+    axis.set_xticks([], minor=True)
     axis.set_xlabel(AXIS_NAMES.get(vary, vary))
-    axis.legend()
