@@ -1,0 +1,98 @@
+"""Checkpoints of which a good one is on the disk at any instant."""
+
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
+from mmengine.runner import Runner
+
+from ..registry import HOOKS
+from .safe_files import SafeLocalBackend, remove_unfinished, write_whole
+
+POINTER = "last_checkpoint"
+
+
+@HOOKS.register_module()
+class CheckpointHook(MMEngineCheckpointHook):
+    """MMEngine's CheckpointHook; on a local disk nothing is removed before its successor is there.
+
+    Files are written whole or not at all (see `safe_files`), `last_checkpoint` names a file of its
+    own folder, and older checkpoints go last.
+
+    Args:
+        *args: as in MMEngine's.
+        **options: as in MMEngine's; with a `backend_args` or an `out_dir` on another storage the
+            order stays, and writing is as safe as that storage is.
+    """
+
+    last_ckpt: str | None
+    keep_ckpt_ids: deque
+
+    def before_train(self, runner: Runner) -> None:
+        """Find the folder; clean up behind a run that was killed."""
+        is_local = "://" not in str(self.out_dir or "")
+        if self.backend_args is None and self.file_client_args is None and is_local:
+            self.backend_args = {"backend": "retina_plugin.safe_local"}
+        super().before_train(runner)
+        if isinstance(self.file_backend, SafeLocalBackend) and is_main_process():
+            remove_unfinished(Path(self.out_dir))
+            remove_unfinished(Path(runner.work_dir))
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
+        """Save, then say that it is the last, then remove what is too old."""
+        outdated = self._outdated_by(step)
+        runner.message_hub.update_info("keep_ckpt_ids", list(self._kept()))
+        name = self.filename_tmpl.format(step)
+        self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
+        runner.message_hub.update_info("last_ckpt", self.last_ckpt)
+        runner.save_checkpoint(
+            self.out_dir,
+            name,
+            self.file_client_args,
+            save_optimizer=self.save_optimizer,
+            save_param_scheduler=self.save_param_scheduler,
+            meta=meta,
+            by_epoch=self.by_epoch,
+            backend_args=self.backend_args,
+            **self.args,
+        )
+        if is_main_process():
+            point_to(Path(runner.work_dir), str(self.last_ckpt))
+            for path in outdated:
+                self._remove(path)
+
+    def _kept(self) -> deque:
+        return self.keep_ckpt_ids if self.max_keep_ckpts > 0 else deque()
+
+    def _outdated_by(self, step: int) -> list[str]:
+        """Paths of the checkpoints that are one too many with that of `step`."""
+        kept = self._kept()
+        if self.max_keep_ckpts <= 0 or step in kept:
+            return []
+        too_many = [kept.popleft()] if len(kept) == self.max_keep_ckpts else []
+        kept.append(step)
+        names = [self.filename_tmpl.format(old) for old in too_many]
+        return [self.file_backend.join_path(self.out_dir, name) for name in names]
+
+    def _remove(self, path: str) -> None:
+        if self.file_backend.isfile(path):
+            self.file_backend.remove(path)
+        elif self.file_backend.isdir(path):
+            self.file_backend.rmtree(path)
+
+    def _save_best_checkpoint(self, runner: Runner, metrics: dict[str, Any]) -> None:
+        """As MMEngine's, which removes the old best first: here that waits for the new one."""
+        if not isinstance(self.file_backend, SafeLocalBackend):
+            super()._save_best_checkpoint(runner, metrics)
+            return
+        with self.file_backend.removing_later():
+            super()._save_best_checkpoint(runner, metrics)
+
+
+def point_to(work_dir: Path, checkpoint: str) -> None:
+    """Write `last_checkpoint`: a name where the file lies beside it, so that folders can move."""
+    path = Path(checkpoint)
+    is_beside = "://" not in checkpoint and path.resolve().parent == work_dir.resolve()
+    write_whole(work_dir / POINTER, (path.name if is_beside else checkpoint).encode())

@@ -1,0 +1,136 @@
+"""MMEngine's training loops, which go on exactly where a checkpoint was saved."""
+
+import copy
+import logging
+import warnings
+
+from mmengine.dataset import InfiniteSampler
+from mmengine.logging import print_log
+from mmengine.runner import EpochBasedTrainLoop as MMEngineEpochBasedTrainLoop
+from mmengine.runner import IterBasedTrainLoop as MMEngineIterBasedTrainLoop
+from mmengine.runner import Runner
+from mmengine.runner.loops import _InfiniteDataloaderIterator
+from torch import nn
+from torch.utils.data import DataLoader
+
+from ..data.seeding import SeededBatchSampler
+from ..registry import LOOPS
+
+
+@LOOPS.register_module()
+class EpochBasedTrainLoop(MMEngineEpochBasedTrainLoop):
+    """MMEngine's; an epoch that a checkpoint interrupted is finished, not begun again.
+
+    Args:
+        runner: MMEngine's.
+        dataloader: the config of one, which `seeded_loader` completes, or one that is built.
+        **options: as in MMEngine's.
+    """
+
+    def __init__(self, runner: Runner, dataloader: DataLoader | dict, **options: object) -> None:
+        super().__init__(runner, seeded_loader(dataloader), **options)
+
+    def run_epoch(self) -> None:
+        """The rest of the epoch; all of it unless the run has just been resumed."""
+        self.runner.call_hook("before_train_epoch")
+        self.runner.model.train()
+        first = self._batches_done()
+        _begin_at(self.dataloader, first)
+        for index, batch in enumerate(self.dataloader, start=first):
+            self.run_iter(index, batch)
+        with warnings.catch_warnings():
+            if first == len(self.dataloader):  # the optimizer stepped before the resume
+                warnings.filterwarnings("ignore", "Detected call of `scheduler.step")
+            self.runner.call_hook("after_train_epoch")
+        self._epoch += 1
+
+    def _batches_done(self) -> int:
+        length = len(self.dataloader)
+        done = self._iter - self._epoch * length
+        if done and not (0 < done <= length and _can_begin_inside(self.dataloader)):
+            print_log(
+                f"Epoch {self._epoch + 1} is begun at its first batch: the checkpoint was saved "
+                f"after {self._iter} iterations, which does not fit epochs of {length}.",
+                logger="current",
+                level=logging.WARNING,
+            )
+            return 0
+        return done
+
+
+@LOOPS.register_module()
+class IterBasedTrainLoop(MMEngineIterBasedTrainLoop):
+    """MMEngine's; what was trained on before is passed over without reading an image.
+
+    Args:
+        runner: MMEngine's.
+        dataloader: the config of one, which `seeded_loader` completes, or one that is built.
+        **options: as in MMEngine's.
+    """
+
+    def __init__(self, runner: Runner, dataloader: DataLoader | dict, **options: object) -> None:
+        super().__init__(runner, seeded_loader(dataloader), **options)
+
+    def run(self) -> nn.Module:
+        """Train; gives the model."""
+        runner = self.runner
+        runner.call_hook("before_train")
+        runner.call_hook("before_train_epoch")
+        if self._iter > 0:
+            self._pass_over(self._iter)
+        while self._iter < self._max_iters and not self.stop_training:
+            runner.model.train()
+            self.run_iter(next(self.dataloader_iterator))
+            self._decide_current_val_interval()
+            if self._is_time_to_validate():
+                runner.val_loop.run()
+        runner.call_hook("after_train_epoch")
+        runner.call_hook("after_train")
+        return runner.model
+
+    def _is_time_to_validate(self) -> bool:
+        is_due = self._iter % self.val_interval == 0 or self._iter == self._max_iters
+        return self.runner.val_loop is not None and self._iter >= self.val_begin and is_due
+
+    def _pass_over(self, batches: int) -> None:
+        """Begin after so many batches: of an endless sampler, or in the epoch that they reach."""
+        if not _can_begin_inside(self.dataloader):
+            for _ in range(batches):
+                next(self.dataloader_iterator)
+            return
+        sampler = self.dataloader.batch_sampler.sampler
+        self.dataloader_iterator = None  # ends its workers, which have read ahead
+        epoch = 0
+        if isinstance(sampler, InfiniteSampler):
+            sampler.indices = sampler._indices_of_rank()
+        else:
+            epoch, batches = divmod(batches, len(self.dataloader))
+            if hasattr(sampler, "set_epoch"):
+                sampler.set_epoch(epoch)
+        self.dataloader.batch_sampler.begin_at(batches)
+        self.dataloader_iterator = _InfiniteDataloaderIterator(self.dataloader)
+        self.dataloader_iterator._epoch = epoch
+
+
+def seeded_loader(dataloader: DataLoader | dict) -> DataLoader | dict:
+    """The config of a loader with a seed for every sample, round its dataset and its batches."""
+    if not isinstance(dataloader, dict) or dataloader.get("sampler") is None:
+        return dataloader
+    loader = copy.deepcopy(dataloader)
+    loader["dataset"] = {"type": "retina_plugin.SeededDataset", "dataset": loader["dataset"]}
+    batches = {"type": "retina_plugin.SeededBatchSampler"}
+    inner = loader.get("batch_sampler")
+    if inner is not None:
+        batches["batch_sampler"] = inner
+    elif "drop_last" in loader:
+        batches["drop_last"] = loader.pop("drop_last")
+    return {**loader, "batch_sampler": batches}
+
+
+def _can_begin_inside(dataloader: DataLoader) -> bool:
+    return isinstance(dataloader.batch_sampler, SeededBatchSampler)
+
+
+def _begin_at(dataloader: DataLoader, batch: int) -> None:
+    if batch:
+        dataloader.batch_sampler.begin_at(batch)

@@ -1,0 +1,71 @@
+"""Which checkpoint a run goes on from: the last whole one."""
+
+import logging
+import re
+from pathlib import Path
+
+from mmengine.logging import print_log
+from mmengine.runner import checkpoint as mmengine_checkpoint
+from mmengine.runner import runner as mmengine_runner
+
+from ..compat.whole_file import damage
+from ..errors import UserError
+from .checkpoint import POINTER
+
+OF_TRAINING = re.compile(r"(epoch|iter)_\d+\.pth")  # best_*.pth have no optimizer
+
+
+def find_latest_checkpoint(path: str) -> str | None:
+    """The last whole checkpoint of a work dir; None where there never was one.
+
+    It stands in for MMEngine's function, which gives what `last_checkpoint` says, be it there,
+    broken or empty.
+
+    Args:
+        path: the work dir.
+
+    Raises:
+        UserError: there are checkpoints, and every one is broken.
+    """
+    found = candidates(Path(path))
+    for candidate in found:
+        reason = damage(candidate)
+        if reason is None:
+            return str(candidate)
+        print_log(
+            f"{candidate} is broken ({reason}): trying the checkpoint before it.",
+            logger="current",
+            level=logging.WARNING,
+        )
+    if found:
+        raise UserError(
+            f"--resume: all {len(found)} checkpoints in {path} are broken; name a whole one with "
+            "--resume PATH, or train into another --work-dir."
+        )
+    return None
+
+
+def candidates(work_dir: Path) -> list[Path]:
+    """Checkpoints of training: the one that `last_checkpoint` names, then the youngest first."""
+    here = [path for path in work_dir.glob("*.pth") if OF_TRAINING.fullmatch(path.name)]
+    here.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    named = _named(work_dir)
+    if named is None:
+        return here
+    return [named, *(path for path in here if path != named)]
+
+
+def _named(work_dir: Path) -> Path | None:
+    """The file that `last_checkpoint` names; beside it, where the folder was moved."""
+    pointer = work_dir / POINTER
+    name = pointer.read_text(errors="replace").strip() if pointer.is_file() else ""
+    if not name or "\0" in name:
+        return None
+    for path in (work_dir / name, work_dir / Path(name).name):
+        if path.is_file():
+            return path
+    return None
+
+
+mmengine_checkpoint.find_latest_checkpoint = find_latest_checkpoint
+mmengine_runner.find_latest_checkpoint = find_latest_checkpoint

@@ -1,0 +1,41 @@
+"""Randomness of the model that depends on the iteration alone, so that it is the same on resume."""
+
+import torch
+from mmengine.dist import get_rank
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from ..data.seeding import seed_host
+from ..registry import HOOKS
+
+MODEL = 1  # keeps these seeds apart from those of the data
+
+
+@HOOKS.register_module()
+class SeedHook(Hook):
+    """Seeds python, numpy and PyTorch before every iteration, from the run's seed and its number.
+
+    A resumed run so needs no random state but the seed, which MMEngine saves; what validation,
+    logging or another hook draws in between changes nothing. Every process draws its own.
+    """
+
+    priority = "VERY_HIGH"
+
+    def before_train(self, runner: Runner) -> None:
+        """Give a resumed run's seed to its sampler, which was built before the checkpoint."""
+        batch_sampler = runner.train_dataloader.batch_sampler
+        sampler = getattr(batch_sampler, "sampler", runner.train_dataloader.sampler)
+        has_own = runner._randomness_cfg.get("diff_rank_seed", False)
+        if isinstance(getattr(sampler, "seed", None), int) and not has_own:
+            sampler.seed = runner.seed
+
+    def before_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,  # noqa: ARG002
+        data_batch: object = None,  # noqa: ARG002
+    ) -> None:
+        """Seed the processor, and the accelerator where there is one."""
+        seed = seed_host((runner.seed, get_rank(), runner.iter, MODEL))
+        if torch.cuda.is_available():
+            torch.cuda.manual_seed(seed)

@@ -1,0 +1,117 @@
+"""A run that was ended and resumed is, bit by bit, the run that was not."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from retina_plugin.recipe.resumable import make_resumable
+
+pytestmark = pytest.mark.slow
+
+BY_ITERATION = {
+    "train_cfg": {
+        "type": "IterBasedTrainLoop",
+        "max_iters": 6,
+        "val_interval": 4,
+        "_delete_": True,
+    },
+    "train_dataloader.sampler": {"type": "InfiniteSampler", "_delete_": True},
+}
+RANDOM = {
+    "train_cfg.max_epochs": 3,
+    "train_dataloader.batch_size": 1,
+    "randomness.seed": None,
+    "default_hooks.checkpoint.by_epoch": False,
+    "default_hooks.checkpoint.max_keep_ckpts": 2,
+}
+
+
+class Ended(Exception):  # noqa: N818 (nobody's fault)
+    """In place of a kill."""
+
+
+class EndAt(Hook):
+    """Ends the run after an iteration, once its checkpoint is written."""
+
+    priority = "LOWEST"
+
+    def __init__(self, iteration):
+        self.iteration = iteration
+
+    def after_train_iter(self, runner, *_, **__):
+        if runner.iter + 1 == self.iteration:
+            raise Ended
+
+
+def weights(path):
+    return torch.load(path, weights_only=False)
+
+
+@pytest.fixture
+def run(tiny_config, tmp_path):
+    """Train in a folder, to the end or to an iteration."""
+
+    def train(name, end_at=None, resume=False, **options):
+        cfg = tiny_config(**{**RANDOM, **options, "work_dir": str(tmp_path / name)})
+        cfg.visualizer.name = f"{tmp_path}/{name}/{resume}"
+        cfg.experiment_name = f"{name}-{resume}"
+        make_resumable(cfg)
+        cfg.resume = resume
+        cfg.default_hooks.checkpoint.interval = 1  # not scaled with the batch size
+        runner = Runner.from_cfg(cfg)
+        if end_at:
+            runner.register_hook(EndAt(end_at))
+            with pytest.raises(Ended):
+                runner.train()
+        else:
+            runner.train()
+        return Path(runner.work_dir), runner.seed
+
+    return train
+
+
+def assert_same(first, second):
+    for part in ("state_dict", "optimizer"):
+        torch.testing.assert_close(second[part], first[part], rtol=0, atol=0)
+    assert second["param_schedulers"] == first["param_schedulers"]
+    assert second["meta"]["iter"] == first["meta"]["iter"]
+    assert second["meta"]["epoch"] == first["meta"]["epoch"]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("end_at", [2, 4, 6])
+def test_end_in_the_middle_or_at_the_end_of_an_epoch_changes_nothing(run, end_at, workers):
+    options = {
+        "train_dataloader.num_workers": workers,
+        "train_dataloader.persistent_workers": workers > 0,
+    }
+    folder, seed = run("whole", **options)
+    options["randomness.seed"] = seed
+    run("halves", end_at=end_at, **options)
+    options["randomness.seed"] = None  # it comes with the checkpoint
+    other, _ = run("halves", resume=True, **options)
+    assert_same(weights(folder / "iter_12.pth"), weights(other / "iter_12.pth"))
+
+
+def test_runs_by_iteration_go_on_exactly_too(run):
+    folder, seed = run("whole", **BY_ITERATION)
+    run("halves", end_at=3, **{**BY_ITERATION, "randomness.seed": seed})
+    other, _ = run("halves", resume=True, **BY_ITERATION)
+    assert_same(weights(folder / "iter_6.pth"), weights(other / "iter_6.pth"))
+
+
+def test_number_of_workers_does_not_matter(run):
+    folder, seed = run("none")
+    two = {"train_dataloader.num_workers": 2, "randomness.seed": seed}
+    other, _ = run("two", **two)
+    assert_same(weights(folder / "iter_12.pth"), weights(other / "iter_12.pth"))
+
+
+def test_checkpoint_of_other_epochs_begins_an_epoch(run, logged):
+    """As when the batch size was changed in between."""
+    run("halves", end_at=3)
+    run("halves", resume=True, **{"train_dataloader.batch_size": 4})
+    assert "does not fit epochs of 1" in logged.text
