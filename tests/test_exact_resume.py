@@ -1,13 +1,12 @@
 """A run that was ended and resumed is, bit by bit, the run that was not."""
 
+import copy
 from pathlib import Path
 
 import pytest
 import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-
-from retina_plugin.recipe.resumable import make_resumable
 
 pytestmark = pytest.mark.slow
 
@@ -55,12 +54,15 @@ def run(tiny_config, tmp_path):
     """Train in a folder, to the end or to an iteration."""
 
     def train(name, end_at=None, resume=False, **options):
-        cfg = tiny_config(**{**RANDOM, **options, "work_dir": str(tmp_path / name)})
-        cfg.visualizer.name = f"{tmp_path}/{name}/{resume}"
-        cfg.experiment_name = f"{name}-{resume}"
-        make_resumable(cfg)
+        asked = {**RANDOM, **copy.deepcopy(options), "work_dir": str(tmp_path / name)}
+        if "train_cfg" in options:
+            del asked["train_cfg.max_epochs"]
+        cfg = tiny_config(**asked)
+        cfg.visualizer.name = cfg.experiment_name = f"{tmp_path.name}-{name}-{resume}"
         cfg.resume = resume
         cfg.default_hooks.checkpoint.interval = 1  # not scaled with the batch size
+        if "max_iters" in cfg.train_cfg:
+            cfg.train_cfg.update(max_iters=6, val_interval=4)
         runner = Runner.from_cfg(cfg)
         if end_at:
             runner.register_hook(EndAt(end_at))
@@ -81,8 +83,7 @@ def assert_same(first, second):
     assert second["meta"]["epoch"] == first["meta"]["epoch"]
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("end_at", [2, 4, 6])
+@pytest.mark.parametrize(("end_at", "workers"), [(2, 2), (4, 0), (6, 0)])
 def test_end_in_the_middle_or_at_the_end_of_an_epoch_changes_nothing(run, end_at, workers):
     options = {
         "train_dataloader.num_workers": workers,
@@ -110,8 +111,9 @@ def test_number_of_workers_does_not_matter(run):
     assert_same(weights(folder / "iter_12.pth"), weights(other / "iter_12.pth"))
 
 
-def test_checkpoint_of_other_epochs_begins_an_epoch(run, logged):
+def test_checkpoint_of_other_epochs_begins_an_epoch(run):
     """As when the batch size was changed in between."""
     run("halves", end_at=3)
-    run("halves", resume=True, **{"train_dataloader.batch_size": 4})
-    assert "does not fit epochs of 1" in logged.text
+    folder, _ = run("halves", resume=True, **{"train_dataloader.batch_size": 4})
+    logs = [path.read_text() for path in folder.glob("*/*.log")]
+    assert any("does not fit epochs of 1" in log for log in logs)

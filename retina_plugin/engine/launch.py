@@ -10,13 +10,14 @@ from mmdet.engine.hooks.utils import trigger_visualization_hook
 from mmdet.evaluation import DumpDetResults
 from mmengine.config import Config, DictAction
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 
 from ..errors import UserError
 from ..recipe import check, print_changes, resolve
 from .border import exit_code
 from .distributed import is_first, join_processes, world_size
 from .lifetime import follow_mim
+from .resume import find_latest_checkpoint
 
 
 def train(**arguments: object) -> int:
@@ -113,7 +114,7 @@ def ask_to_resume(cfg: Config, resume: str) -> None:
         cfg.load_from = existing_checkpoint(resume, "--resume")
     elif resume == "latest":
         last = find_latest_checkpoint(cfg.work_dir)
-        if last is None or not Path(last).is_file():
+        if last is None:
             raise UserError(
                 f"--resume: there is no checkpoint in {cfg.work_dir}; name one, or use "
                 "--resume auto to start afresh where there is none."

@@ -12,6 +12,7 @@ from .inheritance import drop_scope
 from .layout import find_files
 from .paths import follow_data_root, point_evaluators
 from .report import Change, print_changes
+from .resumable import make_resumable
 from .schedule import describe_schedule, scale_schedule
 from .speed import choose_speed
 
@@ -24,6 +25,7 @@ STEPS = (
     follow_image_scale,
     fit_backbone,
     choose_speed,
+    make_resumable,
 )
 
 
