@@ -251,7 +251,6 @@ class RetinaHead(BaseDenseHead):
         positive = positive_deltas(torch.cat(deltas, 1), targets, self.reg_class_agnostic)
         return self._losses(logits, positive, targets, grid)
 
-    @torch.compiler.disable
     def _losses(
         self, logits: Levels, positive: Tensor, targets: Targets, grid: AnchorGrid
     ) -> dict[str, Tensor]:

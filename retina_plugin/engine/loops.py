@@ -17,9 +17,8 @@ from ..data.seeding import SeededBatchSampler
 from ..registry import LOOPS
 
 
-@LOOPS.register_module()
-class EpochBasedTrainLoop(MMEngineEpochBasedTrainLoop):
-    """MMEngine's; an epoch that a checkpoint interrupted is finished, not begun again.
+class _Seeded:
+    """A loop over a seeded loader.
 
     Args:
         runner: MMEngine's.
@@ -29,6 +28,11 @@ class EpochBasedTrainLoop(MMEngineEpochBasedTrainLoop):
 
     def __init__(self, runner: Runner, dataloader: DataLoader | dict, **options: object) -> None:
         super().__init__(runner, seeded_loader(dataloader), **options)
+
+
+@LOOPS.register_module()
+class EpochBasedTrainLoop(_Seeded, MMEngineEpochBasedTrainLoop):
+    """MMEngine's; an epoch that a checkpoint interrupted is finished, not begun again."""
 
     def run_epoch(self) -> None:
         """The rest of the epoch; all of it unless the run has just been resumed."""
@@ -59,17 +63,8 @@ class EpochBasedTrainLoop(MMEngineEpochBasedTrainLoop):
 
 
 @LOOPS.register_module()
-class IterBasedTrainLoop(MMEngineIterBasedTrainLoop):
-    """MMEngine's; what was trained on before is passed over without reading an image.
-
-    Args:
-        runner: MMEngine's.
-        dataloader: the config of one, which `seeded_loader` completes, or one that is built.
-        **options: as in MMEngine's.
-    """
-
-    def __init__(self, runner: Runner, dataloader: DataLoader | dict, **options: object) -> None:
-        super().__init__(runner, seeded_loader(dataloader), **options)
+class IterBasedTrainLoop(_Seeded, MMEngineIterBasedTrainLoop):
+    """MMEngine's; what was trained on before is passed over without reading an image."""
 
     def run(self) -> nn.Module:
         """Train; gives the model."""
