@@ -23,6 +23,7 @@ FLOORS = [
     ["recipe"],
     ["engine"],
     ["analysis", "demo"],
+    ["faults"],
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 

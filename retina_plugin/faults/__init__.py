@@ -1,0 +1,1 @@
+"""Faults made on purpose, many times over, and what comes of them: the rows of tools/torture.py."""

@@ -1,0 +1,115 @@
+"""Every row of the torture table, ours and stock MMDetection's beside it."""
+
+import json
+import logging
+import time
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+from mmengine.logging import MMLogger
+from rich.console import Console
+from rich.table import Table
+
+from ..engine.border import exit_code
+from ..errors import UserError
+from .row import Outcome, Row
+from .rows import ROWS
+
+WIDTH = 100  # columns, so that a row stays a line where the output is piped
+NOT_TRIED = "-"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a row."""
+
+    row: Row
+    ours: Outcome
+    stock: Outcome | None
+    seconds: float
+
+
+def torture(**arguments: object) -> int:
+    """Runs the rows; takes the arguments of tools/torture.py and gives the exit code."""
+    return exit_code(partial(_torture, SimpleNamespace(**arguments)))
+
+
+def _torture(arguments: SimpleNamespace) -> None:
+    rows = chosen(ROWS, arguments.rows, arguments.quick)
+    MMLogger.get_current_instance().setLevel(logging.ERROR)  # faults are many; a table says them
+    console = Console(width=WIDTH)
+    results = []
+    for row in rows:
+        with console.status(f"{row.id}: {row.title}"):
+            results.append(tried(row, arguments.quick, arguments.trials))
+        say_failures(console, results[-1])
+    console.print(table_of(results))
+    save(results, arguments.out)
+    console.print(f"figures: {arguments.out}")
+    failed = [result.row.id for result in results if not result.ours.passed]
+    if failed:
+        raise UserError(f"{', '.join(failed)} of {len(results)} rows failed; see the lines above.")
+
+
+def chosen(rows: tuple[Row, ...], ids: list[str], quick: bool) -> list[Row]:
+    """The rows that were asked for; all without ids, with `quick` those that are short.
+
+    Raises:
+        UserError: there is no such row.
+    """
+    unknown = set(ids) - {row.id for row in rows}
+    if unknown:
+        known = ", ".join(row.id for row in rows)
+        raise UserError(f"there is no row {', '.join(sorted(unknown))}; the rows are {known}.")
+    return [row for row in rows if (row.id in ids or not ids) and (row.quick or not quick)]
+
+
+def tried(row: Row, quick: bool, trials: int | None) -> Result:
+    """Try a row on both sides."""
+    started = time.perf_counter()
+    ours = row.ours(trials or (row.quick if quick else row.trials))
+    stock = row.stock(row.stock_trials) if row.stock and not quick else None
+    return Result(row, ours, stock, time.perf_counter() - started)
+
+
+def say_failures(console: Console, result: Result) -> None:
+    """What went wrong with ours, in words."""
+    for failure in result.ours.failures:
+        console.print(f"[red]{result.row.id}[/red] {failure}", highlight=False)
+
+
+def table_of(results: list[Result]) -> Table:
+    """Good trials of all trials on both sides."""
+    table = Table("row", "a good trial", "ours", "stock", "seconds", title="torture")
+    for result in results:
+        colour = "green" if result.ours.passed else "red"
+        note = f"\n[dim]{result.ours.note}[/dim]" if result.ours.note else ""
+        table.add_row(
+            result.row.id,
+            result.row.title + note,
+            f"[{colour}]{_share(result.ours)}[/{colour}]",
+            _share(result.stock),
+            f"{result.seconds:.1f}",
+        )
+    return table
+
+
+def _share(outcome: Outcome | None) -> str:
+    return NOT_TRIED if outcome is None else f"{outcome.good}/{outcome.trials}"
+
+
+def save(results: list[Result], path: Path) -> None:
+    """Write the figures as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = {
+        result.row.id: {
+            "title": result.row.title,
+            "seconds": round(result.seconds, 1),
+            "ours": asdict(result.ours),
+            "stock": result.stock and asdict(result.stock),
+        }
+        for result in results
+    }
+    path.write_text(json.dumps(content, indent=1) + "\n")
