@@ -18,7 +18,7 @@ model = dict(
         num_classes=None,
         # Not the paper's 'image': a folder of one's own has images whose objects are labelled in
         # part, and divided by their few positives these outweigh the rest (docs/results.md).
-        normaliser="batch",
+        normaliser="global",
     )
 )
 

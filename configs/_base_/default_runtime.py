@@ -7,6 +7,10 @@ fast = True
 
 default_hooks = dict(
     runtime_info=dict(type="retina_plugin.LateRuntimeInfoHook"),
+    # A loss or gradient that is not finite stops the run; policy="skip" leaves the batch out.
+    guard=dict(type="retina_plugin.GuardHook", policy="stop"),
+    # SIGTERM and Ctrl-C save a checkpoint first.
+    stop=dict(type="retina_plugin.StopHook"),
     short_run=dict(type="retina_plugin.ShortRunHook"),
     timer=dict(type="IterTimerHook"),
     logger=dict(type="LoggerHook", interval=50),

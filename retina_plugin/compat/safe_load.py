@@ -105,6 +105,7 @@ def _only(names: list[Global]) -> Iterator[None]:
 
     A HistoryBuffer writes the statistics that its file names into a table that all buffers share.
     """
+    HistoryBuffer()  # the first one that is made, not one that is read, fills the table
     others, table = get_safe_globals(), dict(HistoryBuffer._statistics_methods)
     clear_safe_globals()
     add_safe_globals(names)

@@ -4,6 +4,7 @@ from . import (
     checkpoint,
     distributed,
     foreign_weights,
+    guard,
     late_logging,
     loops,
     metric,
@@ -11,12 +12,14 @@ from . import (
     resume,
     seeding,
     short_runs,
+    stopping,
 )
 
 __all__ = [
     "checkpoint",
     "distributed",
     "foreign_weights",
+    "guard",
     "late_logging",
     "loops",
     "metric",
@@ -24,4 +27,5 @@ __all__ = [
     "resume",
     "seeding",
     "short_runs",
+    "stopping",
 ]

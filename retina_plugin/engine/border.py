@@ -1,18 +1,21 @@
 """Where errors become one sentence and an exit code."""
 
 import re
+import signal
 import sys
 import traceback
 from collections.abc import Callable
 
 import torch
 
-from ..errors import UserError
+from ..errors import Stopped, UserError
 
 # "class `X` in path/x.py: " is what MMEngine's registry puts before a constructor's message.
 _REGISTRY_PREFIX = re.compile(r"^(class `\w+` in \S+: )+")
 # A data loader's worker sends its error as the text of a traceback.
 _WORKER_TEXT = re.compile(rf"{UserError.__module__}\.{UserError.__name__}: (.*)")
+
+CTRL_C = 128 + signal.SIGINT
 
 
 def _user_sentence(error: BaseException) -> str:
@@ -46,10 +49,13 @@ def exit_code(run: Callable[[], None]) -> int:
     """Runs `run` and gives 0, or says its error on stderr and gives 1.
 
     A user's mistake is said without a traceback; another error keeps its traceback, with a
-    sentence after it.
+    sentence after it. What a signal stopped gives 128 and the signal's number.
     """
     try:
         run()
+    except (Stopped, KeyboardInterrupt) as stop:
+        print(str(stop) or "stopped by Ctrl-C.", file=sys.stderr, flush=True)
+        return getattr(stop, "exit_code", CTRL_C)
     except Exception as error:
         sentence = in_one_sentence(error)
         if sentence is None:

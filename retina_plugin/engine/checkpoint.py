@@ -12,6 +12,7 @@ from ..registry import HOOKS
 from .safe_files import SafeLocalBackend, remove_unfinished, write_whole
 
 POINTER = "last_checkpoint"
+IN_BETWEEN = "checkpoint_in_between"  # key of the message hub
 
 
 @HOOKS.register_module()
@@ -44,7 +45,17 @@ class CheckpointHook(MMEngineCheckpointHook):
         """Save, then say that it is the last, then remove what is too old."""
         outdated = self._outdated_by(step)
         runner.message_hub.update_info("keep_ckpt_ids", list(self._kept()))
-        name = self.filename_tmpl.format(step)
+        in_between = runner.message_hub.get_info(IN_BETWEEN)
+        if in_between is not None:
+            outdated.append(self.file_backend.join_path(self.out_dir, in_between))
+            runner.message_hub.update_info(IN_BETWEEN, None)
+        self._save(runner, self.filename_tmpl.format(step), meta, self.by_epoch)
+        if is_main_process():
+            for path in outdated:
+                self._remove(path)
+
+    def _save(self, runner: Runner, name: str, meta: dict | None, by_epoch: bool) -> None:
+        """Save, then say that it is the last."""
         self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
         runner.message_hub.update_info("last_ckpt", self.last_ckpt)
         runner.save_checkpoint(
@@ -54,14 +65,24 @@ class CheckpointHook(MMEngineCheckpointHook):
             save_optimizer=self.save_optimizer,
             save_param_scheduler=self.save_param_scheduler,
             meta=meta,
-            by_epoch=self.by_epoch,
+            by_epoch=by_epoch,
             backend_args=self.backend_args,
             **self.args,
         )
         if is_main_process():
             point_to(Path(runner.work_dir), str(self.last_ckpt))
-            for path in outdated:
-                self._remove(path)
+
+    def save_in_between(self, runner: Runner) -> str:
+        """Save after this training iteration as `iter_N.pth`; the next regular one replaces it.
+
+        Gives the path; nothing is written where a regular one has just been.
+        """
+        name = f"iter_{runner.iter + 1}.pth"
+        path = self.file_backend.join_path(self.out_dir, name)
+        if self.last_ckpt != path:
+            runner.message_hub.update_info(IN_BETWEEN, name)
+            self._save(runner, name, None, by_epoch=False)
+        return path
 
     def _kept(self) -> deque:
         return self.keep_ckpt_ids if self.max_keep_ckpts > 0 else deque()

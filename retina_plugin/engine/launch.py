@@ -16,7 +16,7 @@ from ..errors import UserError
 from ..recipe import check, print_changes, resolve
 from .border import exit_code
 from .distributed import is_first, join_processes, world_size
-from .lifetime import follow_mim
+from .lifetime import follow_starter
 from .resume import find_latest_checkpoint
 
 
@@ -146,6 +146,6 @@ def completed(cfg: Config, splits: tuple[str, ...], arguments: SimpleNamespace) 
 
 def start(cfg: Config) -> Runner:
     """MMEngine's Runner for a config that was checked; the first thing to be written to disk."""
-    follow_mim()
+    follow_starter()
     join_processes(cfg)
     return RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)

@@ -1,4 +1,7 @@
-"""A training that mim started ends when mim does, so that a stopped job leaves no orphan."""
+"""A training ends with the mim or torchrun that started it, so that a stopped job leaves no orphan.
+
+A shell is not followed: a run under nohup, tmux or setsid goes on without it.
+"""
 
 import os
 import signal
@@ -9,6 +12,8 @@ from pathlib import Path
 
 # Between mim and a worker stand at most the launcher and its agent.
 GENERATIONS = 3
+WORDS = 8  # of its command, among which are python's own options in `python -m mim`
+AGENT_VARIABLE = "TORCHELASTIC_RUN_ID"  # what torchrun sets for its children
 
 
 def _command(pid: int) -> list[str]:
@@ -22,13 +27,20 @@ def _stat(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
-def find_mim() -> int | None:
-    """The process id of the mim that this process descends from, None without one."""
+def find_starter() -> int | None:
+    """The process id of the mim that this process descends from, else of its torchrun; or None."""
+    mim = _find_mim()
+    if mim is None and AGENT_VARIABLE in os.environ:
+        return os.getppid()
+    return mim
+
+
+def _find_mim() -> int | None:
     pid = os.getpid()
     try:
         for _ in range(GENERATIONS):
             pid = int(_stat(pid)[1])
-            if "mim" in _command(pid)[:2]:
+            if "mim" in _command(pid)[:WORDS]:
                 return pid
     except (OSError, ValueError, IndexError):
         return None
@@ -51,8 +63,8 @@ def _end_with(pid: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def follow_mim() -> None:
-    """Ends this process soon after the mim that started it; does nothing outside Linux."""
-    pid = find_mim() if sys.platform == "linux" else None
+def follow_starter() -> None:
+    """Ends this process, by SIGTERM, soon after whatever started it; nothing outside Linux."""
+    pid = find_starter() if sys.platform == "linux" else None
     if pid is not None:
         threading.Thread(target=_end_with, args=(pid,), daemon=True).start()

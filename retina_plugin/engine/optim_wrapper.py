@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..precision import autocast_of, check_dtype, chosen_dtype
 from ..registry import OPTIM_WRAPPERS
+from .finite import FiniteGuard
 
 
 @OPTIM_WRAPPERS.register_module()
@@ -17,7 +18,8 @@ class MixedPrecisionOptimWrapper(OptimWrapper):
     """MMEngine's OptimWrapper with the forward pass under autocast, on any device.
 
     bfloat16 has float32's range, so the loss needs no scaling. Weights, their
-    gradients, losses and the optimizer stay in float32.
+    gradients, losses and the optimizer stay in float32. A step on a loss or gradient that is not
+    finite is left out where a `FiniteGuard` is set as `guard`.
 
     Args:
         dtype: `bfloat16`, `float32`, or `auto`: bfloat16 where the processor
@@ -32,6 +34,7 @@ class MixedPrecisionOptimWrapper(OptimWrapper):
         super().__init__(**options)
         check_dtype(dtype, "optim_wrapper.dtype")
         self.dtype = dtype
+        self.guard: FiniteGuard | None = None
         self._said = False
 
     @contextmanager
@@ -43,8 +46,23 @@ class MixedPrecisionOptimWrapper(OptimWrapper):
         with super().optim_context(model), autocast_of(chosen, device_type):
             yield
 
+    def update_params(self, loss: Tensor, *args: object, **options: object) -> None:
+        """MMEngine's update; what was not finite leaves no trace where there is a guard."""
+        super().update_params(loss, *args, **options)
+        if self.guard is not None:
+            self.guard.end()
+
+    def backward(self, loss: Tensor, **options: object) -> None:
+        """MMEngine's, judged by the guard."""
+        accumulates = not self.should_update()  # the step of the iteration before is still due
+        super().backward(loss, **options)
+        if self.guard is not None:
+            self.guard.see(loss, self.optimizer, accumulates)
+
     def step(self, **options: object) -> None:
         """MMEngine's step, on gradients and state that lie in memory as their weights do."""
+        if self.guard is not None and self.guard.suppresses(self.optimizer):
+            return
         if self.optimizer.defaults.get("fused"):
             align_layouts(self.optimizer)
         super().step(**options)

@@ -36,6 +36,11 @@ class SeedHook(Hook):
         data_batch: object = None,  # noqa: ARG002
     ) -> None:
         """Seed the processor, and the accelerator where there is one."""
-        seed = seed_host((runner.seed, get_rank(), runner.iter, MODEL))
-        if torch.cuda.is_available():
-            torch.cuda.manual_seed(seed)
+        seed_iteration(runner, runner.iter)
+
+
+def seed_iteration(runner: Runner, iteration: int) -> None:
+    """Seed what the model draws in this process in an iteration, counted from 0."""
+    seed = seed_host((runner.seed, get_rank(), iteration, MODEL))
+    if torch.cuda.is_available():
+        torch.cuda.manual_seed(seed)

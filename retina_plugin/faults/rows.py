@@ -1,6 +1,7 @@
 """All rows of the torture table, in the order in which they run."""
 
-from . import extreme_logits
+from . import bad_losses, deaths, extreme_logits, kills, processes
 from .row import Row
 
-ROWS: tuple[Row, ...] = (*extreme_logits.ROWS,)
+GROUPS = (kills, extreme_logits, bad_losses, processes, deaths)
+ROWS: tuple[Row, ...] = tuple(row for group in GROUPS for row in group.ROWS)

@@ -3,6 +3,8 @@
 import json
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -38,11 +40,10 @@ def torture(**arguments: object) -> int:
 
 def _torture(arguments: SimpleNamespace) -> None:
     rows = chosen(ROWS, arguments.rows, arguments.quick)
-    MMLogger.get_current_instance().setLevel(logging.ERROR)  # faults are many; a table says them
     console = Console(width=WIDTH)
     results = []
     for row in rows:
-        with console.status(f"{row.id}: {row.title}"):
+        with console.status(f"{row.id}: {row.title}"), without_log():
             results.append(tried(row, arguments.quick, arguments.trials))
         say_failures(console, results[-1])
     console.print(table_of(results))
@@ -51,6 +52,18 @@ def _torture(arguments: SimpleNamespace) -> None:
     failed = [result.row.id for result in results if not result.ours.passed]
     if failed:
         raise UserError(f"{', '.join(failed)} of {len(results)} rows failed; see the lines above.")
+
+
+@contextmanager
+def without_log() -> Iterator[None]:
+    """Faults are many, and a table says them."""
+    logger = MMLogger.get_current_instance()
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def chosen(rows: tuple[Row, ...], ids: list[str], quick: bool) -> list[Row]:

@@ -63,6 +63,12 @@ def test_a_checkpoint_of_mmengine_comes_back_whole(file):
     check(read_checkpoint(file))
 
 
+def test_buffers_that_were_read_before_any_was_made_have_their_statistics(file, monkeypatch):
+    torch.save(mmengine_checkpoint(), file)
+    monkeypatch.setattr(HistoryBuffer, "_statistics_methods", {})
+    check(read_checkpoint(file))
+
+
 def test_a_checkpoint_written_under_numpy_1_comes_back_whole(file, tmp_path):
     torch.save(mmengine_checkpoint(), tmp_path / "new.pth")
     with zipfile.ZipFile(tmp_path / "new.pth") as new, zipfile.ZipFile(file, "w") as old:

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import threading
@@ -11,8 +12,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 # A child that says it is ready and then waits for more than the test takes.
 CHILD = (
     "import sys, time; sys.path[:0] = {path!r}\n"
-    "from retina_plugin.engine.lifetime import find_mim, follow_mim\n"
-    "follow_mim(); print(find_mim(), flush=True); time.sleep(60)"
+    "from retina_plugin.engine.lifetime import find_starter, follow_starter\n"
+    "follow_starter(); print(find_starter(), flush=True); time.sleep(60)"
 )
 PARENT = (
     "import subprocess, sys\n"
@@ -21,11 +22,22 @@ PARENT = (
 )
 
 
+@pytest.fixture(autouse=True)
+def without_torchrun(monkeypatch):
+    monkeypatch.delenv(lifetime.AGENT_VARIABLE, raising=False)
+
+
+def test_without_mim_torchrun_is_followed(monkeypatch):
+    monkeypatch.setattr(lifetime, "_command", lambda pid: ["bash"])
+    monkeypatch.setenv(lifetime.AGENT_VARIABLE, "none")
+    assert lifetime.find_starter() == os.getppid()
+
+
 def test_a_process_without_mim_follows_nobody(monkeypatch):
     before = threading.active_count()
     monkeypatch.setattr(lifetime, "_command", lambda pid: ["bash"])
-    assert lifetime.find_mim() is None
-    lifetime.follow_mim()
+    assert lifetime.find_starter() is None
+    lifetime.follow_starter()
     assert threading.active_count() == before
 
 
@@ -34,9 +46,11 @@ def test_mim_is_found_within_three_generations(monkeypatch):
     monkeypatch.setattr(lifetime.os, "getpid", lambda: 99)
     monkeypatch.setattr(lifetime, "_stat", lambda pid: ["S", str(pid + 1)])
     monkeypatch.setattr(lifetime, "_command", lambda pid: family[pid])
-    assert lifetime.find_mim() == 102
+    assert lifetime.find_starter() == 102
+    family[102] = ["python", "-W", "ignore", "-m", "mim", "train", "retina_plugin"]
+    assert lifetime.find_starter() == 102
     family[102], family[103] = ["bash"], ["mim"]
-    assert lifetime.find_mim() is None
+    assert lifetime.find_starter() is None
 
 
 def test_an_unreadable_ancestor_ends_the_search(monkeypatch):
@@ -44,7 +58,7 @@ def test_an_unreadable_ancestor_ends_the_search(monkeypatch):
         raise PermissionError
 
     monkeypatch.setattr(lifetime, "_command", refuse)
-    assert lifetime.find_mim() is None
+    assert lifetime.find_starter() is None
 
 
 @pytest.mark.slow

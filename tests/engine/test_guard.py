@@ -1,0 +1,162 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from retina_plugin.engine.guard import GuardHook
+from retina_plugin.errors import UserError
+
+
+class Spoil(Hook):
+    """Makes an iteration go wrong."""
+
+    priority = "LOWEST"
+
+    def __init__(self, at, how):
+        self.at, self.how = at, how
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter + 1 in self.at:
+            self.how(runner, data_batch)
+
+
+def spoil_box(runner, batch):
+    boxes = batch["data_samples"][0].gt_instances.bboxes.tensor
+    boxes[0] = torch.tensor([5.0, 5.0, 5.0, float("inf")])
+
+
+def spoil_pixels(runner, batch):
+    batch["inputs"][1] = batch["inputs"][1].float()
+    batch["inputs"][1][0, 3, 3] = float("nan")
+
+
+def spoil_weight(runner, batch):
+    runner.model.bbox_head.retina_cls.weight.data[0, 0, 0, 0] = float("nan")
+
+
+def spoil_gradient(runner, batch):
+    runner.model.bbox_head.retina_reg.bias.register_hook(lambda gradient: gradient * float("nan"))
+
+
+def spoil_loss(runner, batch):
+    runner.model.bbox_head.loss_cls.loss_weight = float("inf")
+
+
+def mend_loss(runner, batch):
+    runner.model.bbox_head.loss_cls.loss_weight = 1.0
+
+
+@pytest.fixture
+def make_runner(tiny_config, tmp_path):
+    def build(at, how, **options):
+        cfg = tiny_config(**{"train_dataloader.batch_size": 2, **options})
+        cfg.visualizer.name = cfg.experiment_name = f"{tmp_path.name}-{how.__name__}"
+        runner = Runner.from_cfg(cfg)
+        runner.register_hook(Spoil(at, how))
+        return runner
+
+    return build
+
+
+def weights(runner):
+    return {name: value.clone() for name, value in runner.model.state_dict().items()}
+
+
+class Remember(Hook):
+    """The weights after each iteration; the guard comes before it."""
+
+    priority = "VERY_LOW"
+
+    def __init__(self):
+        self.seen = []
+
+    def after_train_iter(self, runner, *_, **__):
+        self.seen.append(weights(runner))
+
+
+WORDS = {
+    spoil_pixels: "pixels that are not finite",
+    spoil_weight: "bbox_head.retina_cls.weight was not finite before it",
+    spoil_gradient: "the gradient of bbox_head.retina_reg.bias overflowed",
+    spoil_loss: "activations grew",
+}
+
+
+@pytest.mark.parametrize("how", WORDS)
+def test_the_run_stops_with_its_weights_and_a_report(make_runner, how):
+    runner = make_runner({2}, how)
+    remember = Remember()
+    runner.register_hook(remember)
+    with pytest.raises(UserError, match="iteration 2 was not finite") as caught:
+        runner.train()
+    assert WORDS[how] in str(caught.value)
+    assert len(remember.seen) == 1
+    after, before = weights(runner), remember.seen[0]
+    changed = {name for name in after if not torch.equal(after[name], before[name])}
+    assert changed <= {"bbox_head.retina_cls.weight"} if how is spoil_weight else not changed
+    assert list(Path(runner.work_dir).glob("*.pth")) == []
+    report = json.loads(next(Path(runner.log_dir).glob("not_finite_iter_2/*.json")).read_text())
+    assert [len(image["boxes"]) for image in report["images"]] == [2, 2]
+    assert {Path(image["path"]).suffix for image in report["images"]} == {".png"}
+
+
+def test_losses_of_the_levels_and_positives_are_in_the_report(make_runner):
+    runner = make_runner({2}, spoil_gradient)
+    with pytest.raises(UserError):
+        runner.train()
+    report = json.loads(next(Path(runner.log_dir).glob("not_finite_iter_2/*.json")).read_text())
+    levels = report["levels"]
+    assert [level["stride"] for level in levels] == [8, 16, 32, 64, 128]
+    assert sum(level["loss_cls"] for level in levels) == pytest.approx(
+        report["losses"]["loss_cls"], rel=1e-3
+    )
+    assert sum(level["loss_bbox"] for level in levels) == pytest.approx(
+        report["losses"]["loss_bbox"], rel=1e-2
+    )
+    assert sum(sum(level["positives"]) for level in levels) > 0
+    assert list(report["gradient_norms"]) == ["bbox_head.retina_reg.bias"]
+    assert report["not_computed"] == ""
+
+
+def test_a_batch_is_left_out_and_counted_where_that_is_the_policy(make_runner, logged):
+    runner = make_runner(
+        {1}, spoil_pixels, **{"default_hooks.guard.policy": "skip", "train_cfg.max_epochs": 2}
+    )
+    runner.train()
+    log = next(Path(runner.log_dir).glob("*.log")).read_text()
+    assert "Left out: iteration 1 was not finite" in log
+    assert "1 batches were left out" in log
+    assert all(value.isfinite().all() for value in weights(runner).values())
+
+
+def test_the_ceiling_of_what_is_left_out_ends_the_run(make_runner):
+    options = {"default_hooks.guard.policy": "skip", "default_hooks.guard.max_skipped": 1}
+    runner = make_runner({1, 2}, spoil_pixels, **options)
+    with pytest.raises(UserError, match="1 were left out before it"):
+        runner.train()
+
+
+def test_a_box_that_is_not_finite_matches_nothing_and_stops_nothing(make_runner):
+    runner = make_runner({1}, spoil_box)
+    runner.train()
+
+
+def test_the_plain_forms_are_guarded_too(make_runner):
+    runner = make_runner({2}, spoil_pixels, fast=False)
+    with pytest.raises(UserError, match="iteration 2 was not finite"):
+        runner.train()
+
+
+def test_too_high_a_rate_is_said(make_runner):
+    runner = make_runner({1}, spoil_loss, **{"optim_wrapper.optimizer.lr": 100.0})
+    with pytest.raises(UserError, match=r"the learning rate .* times the paper's for 2 images"):
+        runner.train()
+
+
+@pytest.mark.parametrize("options", [{"policy": "ignore"}, {"max_skipped": -1}])
+def test_other_policies_are_refused(options):
+    with pytest.raises(UserError, match="default_hooks.guard expects"):
+        GuardHook(**options)

@@ -1,0 +1,148 @@
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from retina_plugin.engine.border import exit_code
+from retina_plugin.engine.stopping import StopHook
+from retina_plugin.errors import Stopped
+
+ROOT = Path(__file__).parents[2]
+TRAIN = ROOT / "tools" / "train.py"
+
+
+class Signal(Hook):
+    """Sends this process a signal within an iteration."""
+
+    def __init__(self, iteration, number, times=1):
+        self.iteration, self.number, self.times = iteration, number, times
+
+    def before_train_iter(self, runner, *_, **__):
+        if runner.iter + 1 == self.iteration:
+            for _ in range(self.times):
+                os.kill(os.getpid(), self.number)
+
+
+@pytest.fixture
+def make_runner(tiny_config, tmp_path):
+    def build(*signals, name="a", resume=False, **options):
+        base = {"train_dataloader.batch_size": 1, "train_cfg.max_epochs": 2}
+        cfg = tiny_config(**{**base, **options})
+        cfg.visualizer.name = cfg.experiment_name = f"{tmp_path.name}-{name}"
+        cfg.resume = resume
+        runner = Runner.from_cfg(cfg)
+        for hook in signals:
+            runner.register_hook(hook)
+        return runner
+
+    return build
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_after_the_iteration_and_gives_the_shells_code(make_runner, number, capsys):
+    before = signal.getsignal(number)
+    runner = make_runner(Signal(2, number))
+    assert exit_code(runner.train) == 128 + number
+    folder = Path(runner.work_dir)
+    assert (folder / "last_checkpoint").read_text() == "iter_2.pth"
+    saved = torch.load(folder / "iter_2.pth", weights_only=False)
+    assert (saved["meta"]["iter"], saved["meta"]["epoch"]) == (2, 0)
+    assert "after iteration 2, saved in" in capsys.readouterr().err
+    assert signal.getsignal(number) is before
+
+
+def test_the_next_regular_checkpoint_replaces_the_one_in_between(make_runner):
+    with pytest.raises(Stopped):
+        make_runner(Signal(2, signal.SIGTERM)).train()
+    runner = make_runner(name="b", resume=True)
+    runner.train()
+    names = {path.name for path in Path(runner.work_dir).glob("*.pth")}
+    assert "iter_2.pth" not in names
+    assert (Path(runner.work_dir) / "last_checkpoint").read_text() == "epoch_2.pth"
+    assert "epoch_2.pth" in names
+
+
+def test_nothing_is_written_twice_where_the_regular_one_has_just_been(make_runner):
+    runner = make_runner(Signal(2, signal.SIGTERM))
+    hook = next(each for each in runner.hooks if type(each).__name__ == "CheckpointHook")
+    hook.by_epoch, hook.interval, hook.filename_tmpl = False, 2, "iter_{}.pth"
+    saves = []
+    keep = runner.save_checkpoint
+    runner.save_checkpoint = lambda *a, **k: (saves.append(a[1]), keep(*a, **k))
+    with pytest.raises(Stopped):
+        runner.train()
+    assert saves == ["iter_2.pth"]
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of `scheduler.step")
+def test_gradients_are_not_lost_in_the_middle_of_accumulating(make_runner):
+    runner = make_runner(Signal(1, signal.SIGTERM), **{"optim_wrapper.accumulative_counts": 2})
+    with pytest.raises(Stopped, match="after iteration 2"):
+        runner.train()
+
+
+def test_a_second_ctrl_c_ends_at_once(make_runner):
+    runner = make_runner(Signal(2, signal.SIGINT, times=2))
+    with pytest.raises(KeyboardInterrupt):
+        runner.train()
+    assert not list(Path(runner.work_dir).glob("*.pth"))
+
+
+@pytest.mark.parametrize(("number", "ends"), [(signal.SIGTERM, True), (signal.SIGINT, False)])
+def test_a_fork_ends_by_sigterm_and_leaves_ctrl_c_to_its_parent(number, ends):
+    hook = StopHook()
+    hook.before_train(None)
+    try:
+        child = os.fork()
+        if child == 0:
+            os.kill(os.getpid(), number)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+    finally:
+        hook.after_train(None)
+    assert os.waitstatus_to_exitcode(status) == (-number if ends else 0)
+
+
+def test_without_our_checkpoint_hook_it_says_that_nothing_is_saved(make_runner):
+    runner = make_runner(
+        Signal(1, signal.SIGTERM), exact_resume=False, **{"default_hooks.checkpoint.interval": 1}
+    )
+    with pytest.raises(Stopped, match="without saving"):
+        runner.train()
+
+
+@pytest.mark.slow
+def test_all_processes_stop_after_the_same_iteration(tiny_config, tmp_path, torchrun):
+    """SIGTERM to the launcher, as a scheduler sends it; then the run goes on by itself."""
+    options = {"train_dataloader.batch_size": 1, "train_cfg.max_epochs": 200}
+    options["default_hooks.checkpoint.interval"] = 1000
+    tiny_config(**options).dump(tmp_path / "tiny.py")
+    command = [*torchrun, str(TRAIN), "tiny.py", "--launcher", "pytorch", "--resume", "auto"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    with (tmp_path / "log").open("w") as log:
+        run = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=log)
+        try:
+            _wait_for("Epoch(train)", tmp_path / "log")
+            run.send_signal(signal.SIGTERM)
+            assert run.wait(60) != 0
+        finally:
+            run.kill()
+    text = (tmp_path / "log").read_text()
+    stops = [line for line in text.splitlines() if line.startswith("stopped by SIGTERM")]
+    assert len(stops) == 2, text[-3000:]
+    assert len({line.split(",")[0] for line in stops}) == 1
+    pointer = (tmp_path / "work" / "last_checkpoint").read_text()
+    torch.load(tmp_path / "work" / pointer, weights_only=False)
+
+
+def _wait_for(text, log, seconds=120):
+    end = time.monotonic() + seconds
+    while text not in log.read_text():
+        assert time.monotonic() < end, log.read_text()[-3000:]
+        time.sleep(0.2)
