@@ -1,6 +1,7 @@
 """Batch norm, residual sum and ReLU of a backbone, folded into its convolutions."""
 
 import operator
+from typing import Any, TypeGuard, cast
 
 import torch
 from mmengine.model.efficient_conv_bn_eval import (
@@ -8,11 +9,12 @@ from mmengine.model.efficient_conv_bn_eval import (
     turn_on_efficient_conv_bn_eval_for_single_model,
 )
 from torch import Tensor, fx, nn
+from torch.fx.node import Argument
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from .kernels.convolution import Geometry, convolve
 
-SUMS = (operator.iadd, operator.add, torch.add)
+SUMS: tuple[object, ...] = (operator.iadd, operator.add, torch.add)
 
 
 def fold(backbone: nn.Module) -> None:
@@ -29,9 +31,9 @@ def fold(backbone: nn.Module) -> None:
         Exception: of any kind, where the backbone's own code cannot be traced.
     """
     turn_on_efficient_conv_bn_eval_for_single_model(backbone)
-    traced = backbone.forward.__self__
-    _join(traced)
-    backbone.forward = traced.forward
+    forward: Any = backbone.forward  # by now a method of the traced module
+    _join(forward.__self__)
+    backbone.forward = forward.__self__.forward
 
 
 def folded_convolution(
@@ -48,10 +50,11 @@ def folded_convolution(
 
 def folded_weights(norm: _BatchNorm, conv: nn.Conv2d) -> tuple[Tensor, Tensor]:
     """Weight and bias of the convolution that equals `conv` and then `norm` with its statistics."""
-    scale = torch.rsqrt(norm.running_var + norm.eps)
+    mean, variance = cast(tuple[Tensor, Tensor], (norm.running_mean, norm.running_var))
+    scale = torch.rsqrt(variance + norm.eps)
     if norm.weight is not None:
         scale = scale * norm.weight
-    shift = -norm.running_mean if conv.bias is None else conv.bias - norm.running_mean
+    shift = -mean if conv.bias is None else conv.bias - mean
     bias = shift * scale if norm.bias is None else norm.bias + shift * scale
     return conv.weight * scale[:, None, None, None], bias
 
@@ -69,22 +72,21 @@ def _join(traced: fx.GraphModule) -> None:
 
 
 def _join_relu(graph: fx.Graph, relu: fx.Node) -> None:
-    (source,) = relu.args
-    between = [source]
-    residual = None
-    if source.op == "call_function" and source.target in SUMS and len(source.users) == 1:
-        source, residual = source.args
-        between.append(source)
+    (before,) = relu.all_input_nodes
+    source: Argument = before
+    residual: Argument = None
+    if before.op == "call_function" and before.target in SUMS and len(before.users) == 1:
+        source, residual = before.args
     if not _is_convolution(source) or len(source.users) > 1:
         return
     with graph.inserting_before(relu):
         joined = graph.call_function(folded_convolution, (*source.args, residual, True))
     relu.replace_all_uses_with(joined)
-    for node in (relu, *between):
+    for node in dict.fromkeys((relu, before, source)):  # without a sum, before is the source
         graph.erase_node(node)
 
 
-def _is_convolution(node: object) -> bool:
+def _is_convolution(node: object) -> TypeGuard[fx.Node]:
     """Of MMEngine's pass, or already of ours."""
     targets = (efficient_conv_bn_eval_control, folded_convolution)
     return isinstance(node, fx.Node) and node.op == "call_function" and node.target in targets

@@ -1,6 +1,7 @@
 """The RetinaNet head: two subnets shared by all levels, their losses, their detections."""
 
 import logging
+from typing import cast
 
 import torch
 from mmcv.cnn import ConvModule
@@ -41,6 +42,7 @@ from .settings import (
 )
 from .subnet import run_subnet
 from .targets import (
+    ListedTargets,
     Targets,
     batch_codes,
     check_form,
@@ -203,7 +205,7 @@ class RetinaHead(BaseDenseHead):
     ) -> dict[str, Tensor]:
         """As `loss`, with deltas of the positives only."""
         grid = self.grid(x)
-        targets = self.targets(grid, gts, metas, ignored)
+        targets = cast(ListedTargets, self.targets(grid, gts, metas, ignored))
         places, order = places_of(targets, grid)
         deltas = deltas_at(self.reg_convs, self.retina_reg, x, places, self.box_channels)
         positive = of_own_class(deltas[order], targets, self.reg_class_agnostic)

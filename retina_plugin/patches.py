@@ -8,7 +8,7 @@ subnet sees. Deltas and gradients are those of the whole map.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +24,8 @@ TILE = 8  # cells
 WORTH = 0.7  # of the whole map's cells, margins included
 SAME = Geometry(padding=(1, 1))  # what a tile's convolutions must be, to leave their padding out
 KERNEL = (3, 3)
+
+Weights = list[tuple[Tensor, Tensor | None]]  # and biases, of each layer
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Tiles:
         return cls(image.tolist(), (row * TILE).tolist(), (column * TILE).tolist(), of_place)
 
 
-def can_run_on_tiles(convs: Sequence[nn.Module], output: nn.Module) -> bool:
+def can_run_on_tiles(convs: nn.ModuleList, output: nn.Module) -> bool:
     """Whether all convolutions are 3x3 with padding 1 and nothing but ReLUs between them."""
     inner = [module.conv for module in convs if is_joinable(module)]
     return (
@@ -81,7 +83,7 @@ def can_run_on_tiles(convs: Sequence[nn.Module], output: nn.Module) -> bool:
 
 
 def deltas_at(
-    convs: Sequence[nn.Module],
+    convs: nn.ModuleList,
     output: nn.Conv2d,
     levels: Sequence[Tensor],
     wanted: Sequence[Places],
@@ -96,7 +98,8 @@ def deltas_at(
         wanted: of each level.
         channels: D.
     """
-    weights = [autocast(conv.weight, conv.bias) for conv in (*(m.conv for m in convs), output)]
+    inner = cast(list[nn.Conv2d], [module.conv for module in convs])
+    weights = [autocast(conv.weight, conv.bias) for conv in (*inner, output)]
     found = []
     # A level without a positive has no gradient; where all are so, one keeps the graph whole.
     used = [pair for pair in zip(levels, wanted, strict=True) if len(pair[1].image)]
@@ -120,7 +123,7 @@ def _is_worth_it(level: Tensor, tiles: int, layers: int) -> bool:
     return 0 < on_tiles < WORTH * everywhere
 
 
-def _on_tiles(weights: list[tuple[Tensor, Tensor]], level: Tensor, tiles: Tiles) -> Tensor:
+def _on_tiles(weights: Weights, level: Tensor, tiles: Tiles) -> Tensor:
     """Outputs (T, A D, TILE, TILE) of the subnet."""
     margin = len(weights)
     (level,) = autocast(level)
@@ -134,7 +137,7 @@ def _on_tiles(weights: list[tuple[Tensor, Tensor]], level: Tensor, tiles: Tiles)
     return x
 
 
-def _run(weights: list[tuple[Tensor, Tensor]], x: Tensor, geometry: Geometry) -> Tensor:
+def _run(weights: Weights, x: Tensor, geometry: Geometry) -> Tensor:
     for weight, bias in weights[:-1]:
         x = convolve(x, weight, bias, geometry, relu=True)
     return convolve(x, *weights[-1], geometry)

@@ -1,6 +1,7 @@
 """A subnet of the head: the same convolutions for every level (section 4 of the paper)."""
 
 from collections.abc import Iterable
+from typing import Protocol, TypeGuard, cast
 
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
@@ -8,6 +9,12 @@ from torch import Tensor, nn
 from .kernels.convolution import Geometry, autocast, convolve
 
 STANDARD_ORDER = ("conv", "norm", "act")
+
+
+class Joinable(Protocol):
+    """A ConvModule of which `is_joinable` holds."""
+
+    conv: nn.Conv2d
 
 
 def run_subnet(convs: Iterable[nn.Module], levels: Iterable[Tensor], plain: bool) -> list[Tensor]:
@@ -24,12 +31,12 @@ def run_subnet(convs: Iterable[nn.Module], levels: Iterable[Tensor], plain: bool
             levels = [module(level) for level in levels]
         else:
             weight, bias = autocast(module.conv.weight, module.conv.bias)  # once for all levels
-            geometry = Geometry.of(module.conv)
+            geometry = cast(Geometry, Geometry.of(module.conv))
             levels = [convolve(x, weight, bias, geometry, relu=True) for x in levels]
     return levels
 
 
-def is_joinable(module: nn.Module) -> bool:
+def is_joinable(module: nn.Module) -> TypeGuard[Joinable]:
     """Whether it is a convolution and a ReLU, and nobody listens in between."""
     return (
         type(module) is ConvModule
@@ -37,7 +44,7 @@ def is_joinable(module: nn.Module) -> bool:
         and Geometry.of(module.conv) is not None
         and not module.with_norm
         and not module.with_explicit_padding
-        and module.with_activation
+        and bool(module.with_activation)
         and type(module.activate) is nn.ReLU
         and module.order == STANDARD_ORDER
         and not any(is_heard(part) for part in (module, module.conv, module.activate))

@@ -189,8 +189,8 @@ def batch_codes(
     codes = fast_codes(grid, boxes, assigner.rule, regions, valid, form)
     if codes is not None:
         return codes
-    images = zip(boxes, regions, flags, strict=True)
-    return torch.stack([assigner.match(grid.flat(), *image)[0] for image in images])
+    own = zip(boxes, regions, flags, strict=True)
+    return torch.stack([assigner.match(grid.flat(), *image)[0] for image in own])
 
 
 def _foreign_codes(

@@ -34,7 +34,7 @@ def evaluation_cases(setting: Setting) -> Cases:
     }
     if find_spec("faster_coco_eval"):
         kinds["ours, fast extra"] = (CocoMetric, {"backend": "faster_coco_eval"})
-    cases = {}
+    cases: Cases = {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "truth.json")
         path.write_text(json.dumps(_coco_json(truth, setting)))
@@ -68,7 +68,7 @@ def _sample(
     random: np.random.Generator, number: int, classes: int, boxes: np.ndarray, labels: np.ndarray
 ) -> dict[str, Any]:
     """What a model leaves of an image: half near its objects, half anywhere."""
-    near = random.integers(len(boxes), size=DETECTIONS // 2) if len(boxes) else []
+    near = random.integers(len(boxes), size=DETECTIONS // 2) if len(boxes) else np.empty(0, int)
     moved = boxes[near] + random.normal(0, 6, (len(near), 4)).astype(np.float32)
     moved[:, 2:] = np.maximum(moved[:, 2:], moved[:, :2] + 1)
     others = _boxes(random, DETECTIONS - len(near))

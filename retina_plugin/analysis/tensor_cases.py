@@ -51,7 +51,7 @@ def assignment_cases(setting: Setting) -> Cases:
     labels = torch.zeros(len(boxes), dtype=torch.long, device=setting.device)
     gt, priors = InstanceData(bboxes=boxes, labels=labels), InstanceData(priors=grid.flat())
     form = target_form("auto", setting.device)
-    ours = {OURS: lambda: fast_codes(grid, [boxes], PAPER_RULE, [None], None, form)}
+    ours: Cases = {OURS: lambda: fast_codes(grid, [boxes], PAPER_RULE, [None], None, form)}
     if STOCK_MATRICES * len(boxes) * grid.flat().nbytes // 4 > _free_bytes(setting.device):
         return ours  # MMDetection's would end the process
     return {STOCK: lambda: stock.assign(priors, gt), **ours}

@@ -6,9 +6,9 @@ own, made of the run's seed, epoch, batch and place; so the number of workers do
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -81,7 +81,7 @@ class SeededBatchSampler(Sampler):
 
     def __len__(self) -> int:
         """Batches of an epoch."""
-        return len(self.batches)
+        return len(cast(Sized, self.batches))
 
 
 @DATASETS.register_module()

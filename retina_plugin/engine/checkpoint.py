@@ -28,6 +28,7 @@ class CheckpointHook(MMEngineCheckpointHook):
             order stays, and writing is as safe as that storage is.
     """
 
+    backend_args: dict | None
     last_ckpt: str | None
     keep_ckpt_ids: deque
 

@@ -3,12 +3,13 @@
 import copy
 import logging
 import warnings
+from typing import cast
 
 from mmengine.dataset import InfiniteSampler
 from mmengine.logging import print_log
+from mmengine.runner import BaseLoop, Runner
 from mmengine.runner import EpochBasedTrainLoop as MMEngineEpochBasedTrainLoop
 from mmengine.runner import IterBasedTrainLoop as MMEngineIterBasedTrainLoop
-from mmengine.runner import Runner
 from mmengine.runner.loops import _InfiniteDataloaderIterator
 from torch import nn
 from torch.utils.data import DataLoader
@@ -17,7 +18,7 @@ from ..data.seeding import SeededBatchSampler
 from ..registry import LOOPS
 
 
-class _Seeded:
+class _Seeded(BaseLoop):
     """A loop over a seeded loader.
 
     Args:
@@ -66,6 +67,8 @@ class EpochBasedTrainLoop(_Seeded, MMEngineEpochBasedTrainLoop):
 class IterBasedTrainLoop(_Seeded, MMEngineIterBasedTrainLoop):
     """MMEngine's; what was trained on before is passed over without reading an image."""
 
+    dataloader_iterator: _InfiniteDataloaderIterator
+
     def run(self) -> nn.Module:
         """Train; gives the model."""
         runner = self.runner
@@ -94,7 +97,7 @@ class IterBasedTrainLoop(_Seeded, MMEngineIterBasedTrainLoop):
                 next(self.dataloader_iterator)
             return
         sampler = self.dataloader.batch_sampler.sampler
-        self.dataloader_iterator = None  # ends its workers, which have read ahead
+        del self.dataloader_iterator  # ends its workers, which have read ahead
         epoch = 0
         if isinstance(sampler, InfiniteSampler):
             sampler.indices = sampler._indices_of_rank()
@@ -128,4 +131,4 @@ def _can_begin_inside(dataloader: DataLoader) -> bool:
 
 def _begin_at(dataloader: DataLoader, batch: int) -> None:
     if batch:
-        dataloader.batch_sampler.begin_at(batch)
+        cast(SeededBatchSampler, dataloader.batch_sampler).begin_at(batch)

@@ -27,8 +27,9 @@ class SafeLocalBackend(LocalBackend):
     def put(self, obj: bytes, filepath: str | Path) -> None:
         """Write bytes; see `write_whole`."""
         write_whole(Path(filepath), obj)
-        if Path(filepath) in (self._outdated or ()):
-            self._outdated.remove(Path(filepath))
+        outdated = self._outdated or []
+        if Path(filepath) in outdated:
+            outdated.remove(Path(filepath))
 
     def put_text(self, obj: str, filepath: str | Path, encoding: str = "utf-8") -> None:
         """Write text; see `write_whole`."""

@@ -4,12 +4,16 @@ Without it the output of a convolution is written, read and written again for th
 more for the sum that ends a residual block. oneDNN does both while the output is in the cache.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from typing_extensions import TypeVarTuple, Unpack
+
+# Each a tensor or None.
+Tensors = TypeVarTuple("Tensors")
 
 
 class Geometry(NamedTuple):
@@ -23,8 +27,9 @@ class Geometry(NamedTuple):
     @classmethod
     def of(cls, conv: nn.Module) -> "Geometry | None":
         """That of a module; None where it pads by something else than zeros, or is no Conv2d."""
-        is_usual = isinstance(conv, nn.Conv2d) and conv.padding_mode == "zeros"
-        if not is_usual or isinstance(conv.padding, str):
+        if not isinstance(conv, nn.Conv2d) or conv.padding_mode != "zeros":
+            return None
+        if isinstance(conv.padding, str):
             return None
         return cls(conv.stride, conv.padding, conv.dilation, conv.groups)
 
@@ -68,12 +73,15 @@ def plain(
     return F.relu(out, inplace=True) if relu else out
 
 
-def autocast(*tensors: Tensor | None) -> tuple[Tensor | None, ...]:
+def autocast(*tensors: Unpack[Tensors]) -> tuple[Unpack[Tensors]]:
     """The tensors in autocast's precision, where it is on for the CPU."""
-    if not torch.is_autocast_enabled("cpu") or any(t is not None and t.is_cuda for t in tensors):
+    if not torch.is_autocast_enabled("cpu"):
+        return tensors
+    if any(isinstance(t, Tensor) and t.is_cuda for t in tensors):
         return tensors
     dtype = torch.get_autocast_dtype("cpu")
-    return tuple(None if tensor is None else tensor.to(dtype) for tensor in tensors)
+    lowered = (t.to(dtype) if isinstance(t, Tensor) else None for t in tensors)
+    return cast("tuple[Unpack[Tensors]]", tuple(lowered))
 
 
 def _is_fast_here(x: Tensor, weight: Tensor) -> bool:
