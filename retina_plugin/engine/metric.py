@@ -18,6 +18,7 @@ from rich.table import Table
 
 from ..errors import UserError
 from ..registry import METRICS
+from .metric_checks import check_result, complete_truth, say_coverage
 
 BACKENDS = ("auto", "pycocotools", "faster_coco_eval")
 # Where pycocotools' summary of boxes has what MMDetection's names mean.
@@ -36,6 +37,8 @@ STATS = {
     "AR_l@1000": 11,
 }
 DEFAULT_ITEMS = tuple(STATS)[:6]
+PROPOSAL_ITEMS = tuple(STATS)[6:]
+NOTHING_FOUND = "No image has a detection: every AP and AR is 0."
 
 
 @METRICS.register_module()
@@ -43,7 +46,7 @@ class CocoMetric(MMDetCocoMetric):
     """MMDetection's CocoMetric; boxes go to the evaluator directly, not through a file.
 
     Every other metric (`segm`, `proposal`, ...), `format_only` and `outfile_prefix` are
-    MMDetection's own.
+    MMDetection's own, with results checked in the same way and zeros where nothing was found.
 
     Args:
         *args: as in MMDetection's.
@@ -51,32 +54,80 @@ class CocoMetric(MMDetCocoMetric):
             same numbers; or `auto`, the second where it is installed.
         **options: as in MMDetection's.
 
+    Attributes:
+        stats: the twelve numbers of the last evaluation of boxes, not rounded.
+
     Raises:
-        UserError: an unknown backend, or one that is not installed.
+        UserError: an unknown backend, or one that is not installed; an unknown name in
+            `metric_items`; ground truth with a box that is not finite.
     """
 
     _coco_api: Any
     cat_ids: list[int] | None
     img_ids: list[int] | None
+    stats: np.ndarray | None = None
 
     def __init__(self, *args: Any, backend: str = "auto", **options: Any) -> None:
         super().__init__(*args, **options)
         self.backend = chosen_backend(backend)
+        for item in self.metric_items or ():
+            if item not in STATS:
+                raise UserError(
+                    f"val_evaluator.metric_items must be of {list(STATS)}, but got {item!r}."
+                )
+        if self._coco_api is not None:
+            source = args[0] if args else options["ann_file"]
+            complete_truth(self._coco_api.dataset, str(source))
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Keep the detections of a batch.
+
+        Raises:
+            UserError: one is not finite, of no class or of an unknown image; it names the image.
+        """
+        super().process(data_batch, data_samples)
+        classes = (self.dataset_meta or {}).get("classes")
+        images = None if self._coco_api is None else self._coco_api.imgs
+        for sample, (_, found) in zip(
+            data_samples, self.results[len(self.results) - len(data_samples) :], strict=True
+        ):
+            count = None if classes is None else len(classes)
+            check_result(found, sample.get("img_path"), count, images)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """The metrics of the results of all images, each a pair (ground truth, detections)."""
         by_file = self.format_only or self.outfile_prefix is not None or self.use_mp_eval
         if by_file or self.metrics != ["bbox"] or self._coco_api is None:
-            return super().compute_metrics(results)
+            return self._by_mmdetection(results)
         if self.cat_ids is None:
             self.cat_ids = self._coco_api.get_cat_ids(cat_names=self.dataset_meta["classes"])
         if self.img_ids is None:
             self.img_ids = self._coco_api.get_img_ids()
         found = annotations([detections for _, detections in results], self.cat_ids)
+        say_coverage({detections["img_id"] for _, detections in results}, len(self.img_ids))
         if not found:
-            print_log("No image has a detection: every AP is 0.", "current", logging.WARNING)
-            return {f"bbox_{item}": 0.0 for item in self.metric_items or DEFAULT_ITEMS}
+            print_log(NOTHING_FOUND, "current", logging.WARNING)
         return self._report(self._evaluate(found))
+
+    def _by_mmdetection(self, results: list) -> dict[str, float]:
+        """MMDetection's own evaluation, which gives no number where nothing was found."""
+        if self.format_only or any(len(found["labels"]) for _, found in results):
+            return super().compute_metrics(results)
+        print_log(NOTHING_FOUND, "current", logging.WARNING)
+        numbers = super().compute_metrics(results) if results else {}
+        return {name: numbers.get(name, 0.0) for name in self._names()}
+
+    def _names(self) -> Iterator[str]:
+        """The names under which MMDetection reports."""
+        for metric in self.metrics:
+            if metric == "proposal_fast":
+                yield from (f"AR@{count}" for count in self.proposal_nums)
+            elif metric == "proposal":
+                yield from self.metric_items or PROPOSAL_ITEMS
+            else:
+                if self.classwise:
+                    yield from (f"{name}_precision" for name in self.dataset_meta["classes"])
+                yield from (f"{metric}_{item}" for item in self.metric_items or DEFAULT_ITEMS)
 
     def _evaluate(self, found: list[dict]) -> Any:
         """Evaluate detections in COCO's layout; gives pycocotools' evaluator or its like."""
@@ -95,6 +146,7 @@ class CocoMetric(MMDetCocoMetric):
             evaluator.accumulate()
             # faster-coco-eval's own summary counts more than 100 detections an image.
             pycocotools.cocoeval.COCOeval.summarize(evaluator)
+        self.stats = evaluator.stats
         return evaluator
 
     def _report(self, evaluator: Any) -> dict[str, float]:
@@ -105,10 +157,6 @@ class CocoMetric(MMDetCocoMetric):
             print_log(table_text(table), "current")
             numbers = {f"{name}_precision": values[0] for name, values in table.items()}
         for item in self.metric_items or DEFAULT_ITEMS:
-            if item not in STATS:
-                raise UserError(
-                    f"val_evaluator.metric_items must be of {list(STATS)}, but got {item!r}."
-                )
             numbers[f"bbox_{item}"] = float(f"{round(evaluator.stats[STATS[item]], 3)}")
         six = " ".join(f"{value:.3f}" for value in evaluator.stats[:6])
         print_log(f"bbox_mAP_copypaste: {six}", "current")

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from mmdet.evaluation import CocoMetric as StockMetric
 
 from retina_plugin.engine import metric
@@ -107,15 +108,105 @@ def test_second_evaluation_does_not_see_the_first(truth, results, backend):
     assert evaluator.compute_metrics(results) == first
 
 
-def test_no_detection_is_zero_and_says_so(truth, results, logged):
-    empty = [
-        (gt, {**f, "bboxes": f["bboxes"][:0], "scores": [], "labels": []}) for gt, f in results
-    ]
-    for _, found in empty:
-        found["scores"], found["labels"] = np.zeros(0), np.zeros(0, dtype=np.int64)
-    got = numbers(CocoMetric, truth, empty)
-    assert got["bbox_mAP"] == 0
+@pytest.fixture
+def empty(results):
+    fields = ("bboxes", "scores", "labels")
+    return [(gt, {**found, **{name: found[name][:0] for name in fields}}) for gt, found in results]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("options", [{}, {"classwise": True}, {"metric_items": ["AR@300"]}])
+def test_no_detection_is_zero_and_says_so(truth, results, empty, backend, options, logged):
+    expected = numbers(StockMetric, truth, results, **options)
+    got = numbers(CocoMetric, truth, empty, backend=backend, **options)
+    # -1 stays where nothing was to be found: the truth has no large box.
+    wanted = {name: min(value, 0) for name, value in expected.items()}
+    assert got == pytest.approx(wanted, nan_ok=True)
+    assert 0 in got.values()
     assert "No image has a detection" in logged.text
+
+
+@pytest.mark.parametrize("metric", ["proposal", ["bbox", "proposal"]])
+def test_no_detection_is_zero_by_mmdetection_too(truth, results, empty, metric, tmp_path, logged):
+    options = {"metric": metric, "outfile_prefix": str(tmp_path / "out")}
+    expected = numbers(StockMetric, truth, results, **options)
+    assert numbers(CocoMetric, truth, empty, **options) == dict.fromkeys(expected, 0)
+    assert "No image has a detection" in logged.text
+    assert (tmp_path / "out.bbox.json").read_text() == "[]"
+
+
+def test_zeros_have_the_names_of_masks_and_classes(truth):
+    evaluator = CocoMetric(ann_file=str(truth[0]), metric="segm", classwise=True)
+    evaluator.dataset_meta = {"classes": CLASSES}
+    got = evaluator.compute_metrics([])
+    assert got["cat_precision"] == got["segm_mAP_l"] == 0
+    assert len(got) == 9
+
+
+def test_truth_that_comes_with_the_results(results, empty):
+    box = {"bbox": [10, 10, 40, 40], "bbox_label": 0}
+    for found, expected in ((results, None), (empty, 0)):
+        evaluator = CocoMetric()
+        evaluator.dataset_meta = {"classes": CLASSES}
+        got = evaluator.compute_metrics([({**gt, "anns": [box]}, each) for gt, each in found])
+        assert got["bbox_mAP"] >= 0 if expected is None else got["bbox_mAP"] == 0
+
+
+def test_truth_without_boxes_has_no_ap(truth, results, tmp_path, logged):
+    path = tmp_path / "truth.json"
+    path.write_text(json.dumps({**truth[1], "annotations": []}))
+    assert set(numbers(CocoMetric, (path,), results).values()) == {-1}
+    assert "has no annotation" in logged.text
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_missing_iscrowd_and_area_are_filled(truth, results, backend, tmp_path):
+    bare = [
+        {key: value for key, value in box.items() if key not in ("iscrowd", "area")}
+        for box in truth[1]["annotations"]
+    ]
+    filled = [{**box, "iscrowd": 0} for box in truth[1]["annotations"]]
+    for name, boxes in (("bare", bare), ("filled", filled)):
+        content = json.dumps({**truth[1], "annotations": boxes})
+        (tmp_path / f"{name}.json").write_text(content)
+    got = numbers(CocoMetric, (tmp_path / "bare.json",), results, backend=backend)
+    assert got == numbers(StockMetric, (tmp_path / "filled.json",), results)
+
+
+def processed(truth, found, **fields):
+    """What `process` makes of one image's detections."""
+    evaluator = CocoMetric(ann_file=str(truth[0]))
+    evaluator.dataset_meta = {"classes": CLASSES}
+    tensors = {name: torch.as_tensor(value) for name, value in {**found, **fields}.items()}
+    sample = {"img_id": tensors.pop("img_id").item(), "ori_shape": (150, 200), "img_path": "a.jpg"}
+    good = {**sample, "img_id": 20, "pred_instances": tensors_of(found)}
+    evaluator.process({}, [good, {**sample, "pred_instances": tensors}])
+    return evaluator.results
+
+
+def tensors_of(found):
+    return {name: torch.as_tensor(found[name]) for name in ("bboxes", "scores", "labels")}
+
+
+def test_detections_are_checked_as_they_come(truth, results):
+    found = results[0][1]
+    assert len(processed(truth, found)) == 2
+    broken = found["bboxes"].copy()
+    broken[3, 1] = np.nan
+    with pytest.raises(ValueError, match=r"1 of 15 detections of image id 10 \(a.jpg\)"):
+        processed(truth, found, bboxes=broken)
+    with pytest.raises(ValueError, match="label 3, but there are 3 classes"):
+        processed(truth, found, labels=found["labels"] * 0 + 3)
+    with pytest.raises(ValueError, match="image id 11 .*ground truth lacks"):
+        processed(truth, found, img_id=11)
+
+
+def test_unrounded_numbers_are_kept(truth, results):
+    evaluator = CocoMetric(ann_file=str(truth[0]))
+    evaluator.dataset_meta = {"classes": CLASSES}
+    got = evaluator.compute_metrics(results)
+    assert round(evaluator.stats[0], 3) == got["bbox_mAP"]
+    assert len(evaluator.stats) == 12
 
 
 def test_annotations_by_hand():
