@@ -128,9 +128,10 @@ def _finite(results: InstanceData, meta: dict) -> InstanceData:
     dropped = int((~finite).sum())
     if dropped == 0:
         return results
+    path = meta.get("img_path") or "without a path"
     print_log(
-        f"{dropped} of {len(finite)} candidates of image {meta.get('img_path', 'without a path')} "
-        "are not finite and were dropped; the weights or the image hold NaN or infinity.",
+        f"{dropped} of {len(finite)} candidates of image {path} are not finite and were dropped; "
+        "the weights or the image hold NaN or infinity.",
         logger="current",
         level=logging.WARNING,
     )

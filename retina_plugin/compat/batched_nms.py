@@ -1,0 +1,63 @@
+"""NMS over several classes that one bad candidate cannot switch off.
+
+mmcv moves the boxes of each class apart by the largest coordinate. One that is NaN or infinite
+makes all coordinates NaN; in half precision the shift itself passes 65504 from some class on; and
+without boxes there is no largest one.
+"""
+
+import functools
+import importlib
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from mmengine.logging import print_log
+from torch import Tensor
+
+from ..nms import at_least_float32
+
+
+def install() -> None:
+    """Put the guard around mmcv's function; to be called before mmdet is imported."""
+    ops: Any = importlib.import_module("mmcv.ops")  # needs the stand-ins in place
+    if not hasattr(ops.batched_nms, "__wrapped__"):
+        ops.batched_nms = guarded(ops.batched_nms)
+        sys.modules["mmcv.ops.nms"].batched_nms = ops.batched_nms  # type: ignore[attr-defined]
+
+
+def guarded(batched_nms: Callable) -> Callable:
+    """The same function for finite boxes in float32; others are dropped and counted."""
+
+    @functools.wraps(batched_nms)
+    def run(
+        boxes: Tensor,
+        scores: Tensor,
+        idxs: Tensor,
+        nms_cfg: dict | None,
+        class_agnostic: bool = False,
+    ) -> tuple[Tensor, Tensor]:
+        if torch.onnx.is_in_onnx_export():
+            return batched_nms(boxes, scores, idxs, nms_cfg, class_agnostic)
+        finite = boxes.isfinite().all(-1) & scores.isfinite()
+        chosen = None if finite.all() else finite.nonzero()[:, 0]
+        if chosen is not None:
+            _say_dropped(len(boxes) - len(chosen), len(boxes))
+            boxes, scores, idxs = boxes[chosen], scores[chosen], idxs[chosen]
+        if len(boxes) == 0:
+            keep = torch.zeros(0, dtype=torch.long, device=boxes.device)
+            return torch.cat([boxes, scores[:, None]], dim=-1), keep
+        found, keep = batched_nms(at_least_float32(boxes), scores, idxs, nms_cfg, class_agnostic)
+        return found.to(boxes.dtype), keep if chosen is None else chosen[keep]
+
+    return run
+
+
+def _say_dropped(dropped: int, total: int) -> None:
+    print_log(
+        f"{dropped} of {total} candidates of an image are not finite and were dropped before NMS; "
+        "the weights or the image hold NaN or infinity.",
+        logger="current",
+        level=logging.WARNING,
+    )
