@@ -7,6 +7,7 @@ _apply_compat()  # before mmdet is imported: stands in for what mmcv-lite lacks
 from . import data, engine  # noqa: E402
 from .assigner import AnchorAssigner  # noqa: E402
 from .detector import RetinaNet  # noqa: E402
+from .engine.inferencer import DetInferencer  # noqa: E402
 from .head import RetinaHead  # noqa: E402
 from .losses import FocalLoss, focal_loss  # noqa: E402
 from .matching import BACKGROUND, IGNORED, label_anchors  # noqa: E402
@@ -22,6 +23,7 @@ __all__ = [
     "BACKGROUND",
     "IGNORED",
     "AnchorAssigner",
+    "DetInferencer",
     "FocalLoss",
     "Normaliser",
     "RetinaFPN",

@@ -1,0 +1,93 @@
+"""MMDetection's DetInferencer, for which a bad image is one error and not the end."""
+
+import copy
+import logging
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from mmdet.apis import DetInferencer as MMDetInferencer
+from mmengine.logging import print_log
+
+from ..errors import UserError
+from .inferencer_inputs import as_image, images_of_folder, name_of, reason_of
+
+PER_INPUT = ("predictions", "visualization")
+
+
+class DetInferencer(MMDetInferencer):
+    """MMDetection's inferencer, with the same arguments, which goes on past a bad input.
+
+    Its results have two keys more. `inputs` names each input: its path, or `input` and its number;
+    a folder's images come in the order of their names. `errors` holds a dict with `index`, `input`
+    and `error` (a sentence) of each input that could not be read or prepared. `predictions[i]`, and
+    `visualization[i]` where something is drawn, belong to `inputs[i]`, and are None for a bad one.
+    """
+
+    def __call__(self, inputs: Any, batch_size: int = 1, *args: Any, **options: Any) -> dict:
+        """Detect objects in images, given as in MMDetection: paths, URLs, arrays (BGR), a folder.
+
+        Bad ones leave their batch, and another image takes the place.
+
+        Raises:
+            UserError: no input at all could be used, or `batch_size` is below 1.
+        """
+        if batch_size < 1:
+            raise UserError(f"DetInferencer expects batch_size to be 1 or more, not {batch_size}.")
+        listed = self._inputs_to_list(inputs)
+        names = [name_of(given, index) for index, given in enumerate(listed)]
+        self._reasons: dict[int, str] = {}
+        results = super().__call__(listed, batch_size, *args, **options)
+        errors = [
+            {"index": index, "input": names[index], "error": f"{names[index]}: {reason}."}
+            for index, reason in self._reasons.items()
+        ]
+        if listed and len(errors) == len(listed):
+            raise UserError(f"No input could be used ({len(listed)} given): {errors[0]['error']}")
+        for index in self._reasons:
+            for key in PER_INPUT:
+                if results[key]:
+                    results[key].insert(index, None)
+        return {**results, "inputs": names, "errors": errors}
+
+    def _inputs_to_list(self, inputs: Any) -> list:
+        return super()._inputs_to_list(images_of_folder(inputs))
+
+    def _init_visualizer(self, cfg: Any) -> Any:
+        return super()._init_visualizer(cfg) if cfg.get("visualizer") else None
+
+    def _get_chunk_data(self, inputs: Iterable, chunk_size: int) -> Iterator[list]:
+        """Batches of inputs, each with what the pipeline makes of it."""
+        chunk = []
+        for index, given in enumerate(inputs):
+            try:
+                chunk.append(self._prepare(given))
+            except Exception as error:  # noqa: BLE001 (any transform may trip over an image)
+                self._reasons[index] = reason_of(error)
+                text = f"{name_of(given, index)} is left out: {self._reasons[index]}."
+                print_log(text, "current", logging.WARNING)
+            if len(chunk) == chunk_size:
+                yield chunk
+                chunk = []
+        if chunk:
+            yield chunk
+
+    def _prepare(self, given: Any) -> tuple[Any, dict]:
+        """An input as it is drawn on, and its data for the model."""
+        if isinstance(given, dict):
+            given = copy.deepcopy(given)
+            if "img" in given:
+                given["img"] = as_image(given["img"])
+            drawn = given["img"] if "img" in given else given["img_path"]
+        else:
+            drawn = given = as_image(given) if isinstance(given, np.ndarray) else _path(given)
+        data = self.pipeline(given)
+        if data is None:
+            raise UserError("the test pipeline made nothing of it")
+        return drawn, data
+
+
+def _path(given: Any) -> str:
+    if isinstance(given, str) or hasattr(given, "__fspath__"):
+        return str(given)
+    raise UserError(f"a path, a URL or an array is expected, not {type(given).__name__}")
