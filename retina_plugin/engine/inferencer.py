@@ -10,6 +10,7 @@ from mmdet.apis import DetInferencer as MMDetInferencer
 from mmengine.logging import print_log
 
 from ..errors import UserError
+from ..recipe.speed import choose_speed
 from .inferencer_inputs import as_image, images_of_folder, name_of, reason_of
 
 PER_INPUT = ("predictions", "visualization")
@@ -52,6 +53,18 @@ class DetInferencer(MMDetInferencer):
 
     def _inputs_to_list(self, inputs: Any) -> list:
         return super()._inputs_to_list(images_of_folder(inputs))
+
+    def _init_model(self, cfg: Any, weights: str | None, device: str = "cpu") -> Any:
+        """The model, in its fast form where the config asks for that."""
+        head = cfg.get("model", {}).get("bbox_head", {})
+        if head.get("num_classes", 0) is None:
+            raise UserError(
+                "The config leaves model.bbox_head.num_classes open, which training fills in: give "
+                "DetInferencer the config that training wrote into its work dir."
+            )
+        if "model" in cfg:
+            choose_speed(cfg)
+        return super()._init_model(cfg, weights, device)
 
     def _init_visualizer(self, cfg: Any) -> Any:
         return super()._init_visualizer(cfg) if cfg.get("visualizer") else None

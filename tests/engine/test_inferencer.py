@@ -2,17 +2,20 @@
 
 import copy
 import math
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
 from mmdet.apis import DetInferencer as StockInferencer
+from mmengine.config import Config
 
-from retina_plugin import DetInferencer
+from retina_plugin import DetInferencer, RetinaNet
 from retina_plugin.engine.inferencer_inputs import as_image, name_of, reason_of
 from retina_plugin.errors import UserError
 
+CONFIGS = Path(__file__).parents[2] / "configs"
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
 
 
@@ -107,6 +110,20 @@ def test_a_config_without_visualizer_works(make, tiny_config):
     inferencer = make(visualizer=None)
     assert inferencer.visualizer is None
     assert len(inferencer(PIXELS)["predictions"]) == 1
+
+
+@pytest.mark.filterwarnings("ignore:.*([Cc]heckpoint|weights) is:UserWarning")
+def test_a_config_as_it_is_shipped_gives_the_fast_detector():
+    cfg = Config.fromfile(CONFIGS / "retinanet_r18.py")
+    cfg.model.backbone.init_cfg = None
+    inferencer = DetInferencer(cfg, device="cpu", palette="coco", show_progress=False)
+    assert type(inferencer.model) is RetinaNet
+    assert inferencer.model.dtype == "auto"
+
+
+def test_a_config_that_training_has_not_filled_in_is_an_error():
+    with pytest.raises(UserError, match="num_classes open, .* wrote into its work dir"):
+        DetInferencer(str(CONFIGS / "retinanet_custom.py"), device="cpu")
 
 
 def test_weights_that_are_not_a_number_are_said(make, folder, logged):
