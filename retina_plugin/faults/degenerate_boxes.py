@@ -163,7 +163,7 @@ ROWS = (
         "a degenerate or NaN box among others: their anchors, loss and gradients stay",
         _ours,
         trials=len(CASES),
-        quick=360,
+        quick=216,
         stock=_stock,
         stock_trials=72,
     ),

@@ -59,7 +59,7 @@ def test_good_inputs_give_what_mmdetection_gives(make, folder):
 
 @pytest.mark.parametrize("batch_size", [1, 2, 5])
 def test_a_bad_file_is_one_error_in_its_place(make, folder, batch_size, logged):
-    results = make()(str(folder), batch_size=batch_size)
+    results = make()(folder, batch_size=batch_size)
     names = [str(folder / name) for name in ("a.jpg", "b.PNG", "c.png")]
     assert results["inputs"] == names
     assert [prediction is None for prediction in results["predictions"]] == [True, False, False]
