@@ -14,6 +14,7 @@ if find_spec("triton"):
 import retina_plugin  # noqa: E402, F401, I001
 
 import json
+import logging
 import sys
 from pathlib import Path
 
@@ -96,9 +97,12 @@ def make_sample():
 def logged(caplog):
     """Records of MMEngine's logger, which keeps them from Python's root logger."""
     logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel(logging.INFO)  # a tool that an earlier test ran in this process may silence it
     logger.addHandler(caplog.handler)
     yield caplog
     logger.removeHandler(caplog.handler)
+    logger.setLevel(level)
 
 
 TINY = {
