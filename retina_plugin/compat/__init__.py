@@ -7,7 +7,7 @@ from .requirements import check_requirements
 
 @cache
 def apply() -> None:
-    """Check what is installed, serve the operators that mmcv lacks, make loading and NMS safe.
+    """Check what is installed, serve the operators that mmcv lacks, make files and NMS safe.
 
     To be called before anything of MMDetection is imported; a second call does nothing.
 
@@ -16,8 +16,9 @@ def apply() -> None:
     """
     check_requirements()
     # Imported here, because these import the packages that were just found to be there.
-    from . import batched_nms, checkpoints, mmcv_ext
+    from . import batched_nms, checkpoints, config_text, mmcv_ext
 
     mmcv_ext.install()
     batched_nms.install()
     checkpoints.register()
+    config_text.install()

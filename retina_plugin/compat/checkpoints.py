@@ -4,10 +4,14 @@ MMEngine 0.10.7 fails on its own checkpoints under PyTorch >= 2.6, and unpickles
 whatever it downloads. The loaders' names matter: MMEngine logs them from the eleventh letter on.
 """
 
+import logging
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import mmengine
+from mmengine.fileio import get_file_backend
+from mmengine.logging import print_log
 from mmengine.runner import CheckpointLoader
 from mmengine.runner.checkpoint import (
     get_deprecated_model_names,
@@ -17,7 +21,7 @@ from mmengine.runner.checkpoint import (
 )
 
 from ..errors import UserError
-from .downloads import fetch
+from .downloads import fetch, is_verified
 from .safe_load import read_checkpoint
 
 # MMEngine's own list of torchvision's weights, which needs no torchvision.
@@ -32,6 +36,8 @@ def register() -> None:
         (("torchvision://", "modelzoo://"), load_from_torchvision),
         (("open-mmlab://", "openmmlab://"), load_from_openmmlab),
         ("mmcls://", load_from_mmcls),
+        ("pavi://", load_from_pavi),
+        ((r"(\S+\:)?s3://", r"(\S+\:)?petrel://"), load_from_petrel),
     ):
         CheckpointLoader.register_scheme(prefixes, loader, force=True)
 
@@ -43,6 +49,13 @@ def load_from_local(filename: str, map_location: Any = None) -> Any:
 
 def load_from_http(filename: str, map_location: Any = None) -> Any:
     """Download a URL once, compare the hash that its name carries, and read the copy."""
+    if filename.startswith("http://") and not is_verified(filename):
+        print_log(
+            f"{filename} came over plain http and has no hash in its name: whoever is on the way "
+            "can have changed the weights; use https://, or NAME-SHA256.pth.",
+            logger="current",
+            level=logging.WARNING,
+        )
     return read_checkpoint(fetch(filename), map_location)
 
 
@@ -67,6 +80,37 @@ def load_from_mmcls(filename: str, map_location: Any = None) -> dict[str, dict]:
     weights, prefix = checkpoint.get("state_dict", checkpoint), "backbone."
     backbone = {key: value for key, value in weights.items() if key.startswith(prefix)}
     return {"state_dict": {key.removeprefix(prefix): value for key, value in backbone.items()}}
+
+
+def load_from_petrel(filename: str, map_location: Any = None) -> Any:
+    """Read `s3://` and `petrel://` addresses through MMEngine's client of that storage."""
+    try:
+        storage = get_file_backend(filename, backend_args={"backend": "petrel"})
+    except ImportError as error:
+        raise UserError(_without_client(filename, "petrel_client")) from error
+    with TemporaryDirectory() as folder:
+        copy = Path(folder) / "checkpoint"
+        copy.write_bytes(storage.get(filename))
+        return read_checkpoint(copy, map_location, filename)
+
+
+def load_from_pavi(filename: str, map_location: Any = None) -> Any:
+    """Read `pavi://` addresses through the client of that storage."""
+    try:
+        from pavi import modelcloud
+    except ImportError as error:
+        raise UserError(_without_client(filename, "pavi")) from error
+    with TemporaryDirectory() as folder:
+        copy = Path(folder) / "checkpoint"
+        modelcloud.get(_name(filename)).download(str(copy))
+        return read_checkpoint(copy, map_location, filename)
+
+
+def _without_client(filename: str, package: str) -> str:
+    return (
+        f"{filename} can only be read with the package {package}, which is not installed: copy "
+        "the file to this machine and give its path."
+    )
 
 
 def _name(filename: str) -> str:

@@ -35,8 +35,7 @@ def fetch(url: str) -> Path:
 
 def _fetch(url: str) -> Path:
     path = cached_path(url)
-    match = HASH.search(path.name)
-    prefix = match[1] if match else None
+    prefix = named_hash(path.name)
     if path.is_file() and has_hash(path, prefix):
         return path
     try:
@@ -60,6 +59,17 @@ def cached_path(url: str) -> Path:
     """Where the copy of `url` is kept."""
     name = os.path.basename(urlparse(url).path)
     return Path(torch.hub.get_dir()) / "checkpoints" / name
+
+
+def named_hash(name: str) -> str | None:
+    """The first digits of the sha256 that a file's name carries, if any."""
+    match = HASH.search(name)
+    return match[1] if match else None
+
+
+def is_verified(url: str) -> bool:
+    """Whether the name at the end of `url` carries a hash, with which the file is compared."""
+    return named_hash(cached_path(url).name) is not None
 
 
 def has_hash(path: Path, prefix: str | None) -> bool:

@@ -19,6 +19,7 @@ from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 from torch.serialization import add_safe_globals, clear_safe_globals, get_safe_globals
 
 from ..errors import UserError
+from .whole_file import damage
 
 STATISTICS = ("min", "max", "current", "mean")
 ANNEALING = ("_annealing_cos", "_annealing_linear")
@@ -29,22 +30,46 @@ NUMPY_MODULES = ("numpy._core.multiarray", "numpy.core.multiarray")  # numpy 2, 
 Global = Callable | tuple[Callable, str]
 
 
-def read_checkpoint(path: Path, map_location: Any = None) -> Any:
+def read_checkpoint(path: Path, map_location: Any = None, name: str | None = None) -> Any:
     """What `torch.load` returns for `path`, for tensors, plain values and MMEngine's history.
 
-    `map_location` is that of `torch.load`.
+    Nothing in it is executed, now or later: see `without_code`.
+
+    Args:
+        path: of the file.
+        map_location: that of `torch.load`.
+        name: what the user calls the file, where that is not its path.
 
     Raises:
         UserError: The file is missing or damaged, or names anything else.
     """
+    name = name or str(path)
     if not path.is_file():
-        raise UserError(f"The checkpoint {path} does not exist: correct its path in the config.")
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise UserError(f"The checkpoint {name} {what}: correct its path in the config.")
+    reason = damage(path)
+    if reason is not None:
+        raise UserError(_unreadable(name, reason))
     try:
         with _only(allowed_globals()):
-            return torch.load(path, map_location=map_location, weights_only=True)
+            checkpoint = torch.load(path, map_location=map_location, weights_only=True)
     # A damaged file raises anything from KeyError to RuntimeError.
     except Exception as error:
-        raise UserError(_explain(path, error)) from error
+        raise UserError(_explain(name, error)) from error
+    return without_code(checkpoint)
+
+
+def without_code(checkpoint: Any) -> Any:
+    """Rename `meta.config`, a config's text, to `meta.cfg`, as later versions call it.
+
+    MMEngine executes the former when it resumes, the latter never but in an inferencer (see
+    `config_text`).
+    """
+    meta = checkpoint.get("meta") if isinstance(checkpoint, dict) else None
+    if isinstance(meta, dict) and "config" in meta:
+        text = meta.pop("config")
+        meta.setdefault("cfg", text)
+    return checkpoint
 
 
 def allowed_globals() -> list[Global]:
@@ -118,17 +143,21 @@ def _only(names: list[Global]) -> Iterator[None]:
         HistoryBuffer._statistics_methods.update(table)
 
 
-def _explain(path: Path, error: Exception) -> str:
+def _explain(name: str, error: Exception) -> str:
     text = str(error)
     refused = re.search(r"GLOBAL:? (?:GLOBAL )?([\w.()<>'|]+)", text)
     if refused:
         return (
-            f"The checkpoint {path} was not loaded, because it asks for {refused[1]}, and only "
+            f"The checkpoint {name} was not loaded, because it asks for {refused[1]}, and only "
             "tensors, plain values and MMEngine's history are read from a checkpoint: "
             "save its state_dict alone, where it was made, and load that."
         )
     reason = text.split("WeightsUnpickler error:")[-1].strip().split("\n")[0].split(". ")[0]
+    return _unreadable(name, f"{type(error).__name__} {reason}")
+
+
+def _unreadable(name: str, reason: str) -> str:
     return (
-        f"The file {path} cannot be read as a checkpoint ({type(error).__name__} {reason}): "
+        f"The file {name} cannot be read as a checkpoint ({reason}): "
         "it is damaged or something else, so copy or download it again."
     )

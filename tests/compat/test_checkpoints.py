@@ -4,6 +4,8 @@ import sys
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -124,4 +126,54 @@ def test_registration_replaces_the_loaders_of_mmengine(monkeypatch):
     monkeypatch.setattr(CheckpointLoader, "_schemes", schemes)
     checkpoints.register()
     served = {prefix for prefix, loader in CheckpointLoader._schemes.items() if loader}
-    assert {"", "http://", "https://", "torchvision://", "open-mmlab://", "mmcls://"} <= served
+    assert served == set(schemes)  # all that MMEngine knows
+
+
+@pytest.fixture
+def storages(monkeypatch, tmp_path):
+    """Clients of storages that MMEngine knows, which serve one file."""
+
+    def serve(content):
+        torch.save(content, tmp_path / "stored.pth")
+        stored = (tmp_path / "stored.pth").read_bytes()
+        client = SimpleNamespace(Get=lambda _: stored)
+        file = SimpleNamespace(download=lambda path: Path(path).write_bytes(stored))
+        modules = {
+            "petrel_client": SimpleNamespace(
+                client=SimpleNamespace(Client=lambda **_: client),
+            ),
+            "pavi": SimpleNamespace(modelcloud=SimpleNamespace(get=lambda _: file)),
+        }
+        for name, module in modules.items():
+            monkeypatch.setitem(sys.modules, name, module)
+
+    return serve
+
+
+STORED = ["s3://a/b.pth", "cluster:s3://a/b.pth", "petrel://a/b.pth", "pavi://a/b.pth"]
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_storages_are_read_by_the_same_reader(storages, tmp_path, name):
+    storages({"a": torch.ones(2)})
+    assert torch.equal(CheckpointLoader.load_checkpoint(name)["a"], torch.ones(2))
+    storages(Evil(tmp_path / "executed"))
+    with pytest.raises(UserError, match=f"checkpoint {name} was not loaded"):
+        CheckpointLoader.load_checkpoint(name)
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_a_storage_without_its_client_is_one_sentence(monkeypatch, name):
+    for module in ("petrel_client", "pavi"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(UserError, match=f"{name} can only be read with the package"):
+        CheckpointLoader.load_checkpoint(name)
+
+
+def test_plain_http_without_a_hash_is_warned_of(downloaded, logged):
+    for url in ("https://a/b.pth", "http://a/b-0676ba61.pth"):
+        CheckpointLoader.load_checkpoint(url)
+    assert "over plain http" not in logged.text
+    CheckpointLoader.load_checkpoint("http://a/b-20200131.pth")
+    assert "http://a/b-20200131.pth came over plain http" in logged.text

@@ -205,3 +205,31 @@ def test_the_one_cycle_schedule_cannot_be_built_by_a_file(file):
     torch.save({"evil": Call(OneCycleParamScheduler, "optimizer", "lr", 0.1)}, file)
     with pytest.raises(UserError, match="asks for OneCycleParamScheduler"):
         read_checkpoint(file)
+
+
+def test_weights_with_one_bit_changed_are_refused(file):
+    torch.save({"weight": torch.arange(3000.0)}, file)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(UserError, match=r"epoch_1\.pth cannot be read .*checksum of its part"):
+        read_checkpoint(file)
+
+
+def test_a_folder_is_said_to_be_one(tmp_path):
+    with pytest.raises(UserError, match="is a folder"):
+        read_checkpoint(tmp_path)
+
+
+def test_a_config_in_a_checkpoint_is_kept_as_text_that_nobody_executes(file):
+    """MMEngine executes `meta.config` when it resumes."""
+    torch.save({"meta": {"config": "import os", "epoch": 1}}, file)
+    assert read_checkpoint(file)["meta"] == {"cfg": "import os", "epoch": 1}
+    torch.save({"meta": {"config": "import os", "cfg": "a = 1"}}, file)
+    assert read_checkpoint(file)["meta"] == {"cfg": "a = 1"}
+
+
+def test_an_address_is_named_instead_of_its_copy(file):
+    torch.save({"meta": Call(os.mkdir, "a")}, file)
+    with pytest.raises(UserError, match=r"checkpoint s3://a/b\.pth was not loaded"):
+        read_checkpoint(file, name="s3://a/b.pth")

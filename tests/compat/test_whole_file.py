@@ -1,5 +1,7 @@
 """Damage of a checkpoint is seen wherever it is."""
 
+import zipfile
+
 import pytest
 import torch
 
@@ -37,3 +39,10 @@ def test_text_and_folders_are_no_checkpoints(tmp_path):
     (tmp_path / "t.pth").write_text("version https://git-lfs")
     assert "no checkpoint of PyTorch" in damage(tmp_path / "t.pth")
     assert "IsADirectoryError" in damage(tmp_path)
+
+
+def test_parts_that_are_larger_than_their_file_are_damage(checkpoint):
+    """A few kB that unfold to gigabytes."""
+    with zipfile.ZipFile(checkpoint, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", b"0" * 10**6)
+    assert "compressed" in damage(checkpoint)
