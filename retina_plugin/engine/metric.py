@@ -19,6 +19,7 @@ from rich.table import Table
 from ..errors import UserError
 from ..registry import METRICS
 from .metric_checks import check_result, complete_truth, say_coverage
+from .gathering import over_process_group
 
 BACKENDS = ("auto", "pycocotools", "faster_coco_eval")
 # Where pycocotools' summary of boxes has what MMDetection's names mean.
@@ -68,7 +69,7 @@ class CocoMetric(MMDetCocoMetric):
     stats: np.ndarray | None = None
 
     def __init__(self, *args: Any, backend: str = "auto", **options: Any) -> None:
-        super().__init__(*args, **options)
+        super().__init__(*args, **over_process_group(options))
         self.backend = chosen_backend(backend)
         for item in self.metric_items or ():
             if item not in STATS:

@@ -11,6 +11,7 @@ from .classes import check_classes, is_coco
 from .datasets import datasets_of
 from .names import check_names
 from .paths import full_ann_file
+from .safe_names import check_safe_names
 
 
 def check(cfg: Config, splits: tuple[str, ...]) -> None:
@@ -24,6 +25,7 @@ def check(cfg: Config, splits: tuple[str, ...]) -> None:
         UserError: the first thing that is wrong, with its file and key.
     """
     check_device(cfg)
+    check_safe_names(cfg, splits)
     check_names(cfg, splits)
     for split, key, dataset in datasets_of(cfg, splits):
         if is_coco(dataset):
