@@ -18,6 +18,7 @@ default_hooks = dict(
     checkpoint=dict(type="CheckpointHook", interval=1),
     sampler_seed=dict(type="DistSamplerSeedHook"),
     visualization=dict(type="DetVisualizationHook"),
+    loaded_weights=dict(type="retina_plugin.LoadedWeightsHook"),
     foreign_weights=dict(type="retina_plugin.ForeignWeightsHook"),
     # Batch statistics that train (init_cfg=None) differ between processes; all evaluate with
     # their mean. Frozen ones are the same already.

@@ -1,0 +1,105 @@
+"""What a checkpoint says of the training that it comes from, before a run goes on from it."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.hooks import CheckpointHook
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+from torch import Tensor
+
+from ..errors import UserError
+
+HUB = ("log_scalars", "runtime_info", "resumed_keys")
+PATHS = ("best_ckpt", "last_ckpt")  # begin the names of paths that MMEngine's hook may remove
+
+
+def check_resumed(runner: Runner, checkpoint: dict[str, Any]) -> None:
+    """Holds all but the weights against what a run needs to go on.
+
+    Raises:
+        UserError: the checkpoint is not one of a training, or an optimizer's state is not finite.
+    """
+    meta, hub = (_dict(checkpoint.get(key)) for key in ("meta", "message_hub"))
+    if not _is_count(meta.get("epoch")) or not _is_count(meta.get("iter")):
+        raise _no_training("meta.epoch and meta.iter")
+    if not all(isinstance(hub.get(key), dict) for key in HUB):
+        raise _no_training("message_hub")
+    if "optimizer" not in checkpoint:
+        _warn("it holds no state of an optimizer, which begins afresh.")
+    elif not isinstance(checkpoint["optimizer"], dict):
+        raise _no_training("optimizer")
+    if not isinstance(checkpoint.get("param_schedulers", []), list | dict):
+        raise _no_training("param_schedulers")
+    check_optimizer(checkpoint.get("optimizer", {}))
+    keep_to_run(runner, hub["runtime_info"])
+
+
+def check_optimizer(state: Any, name: str = "optimizer") -> None:
+    """Looks for numbers that are not finite, however deep.
+
+    Raises:
+        UserError: there is one; it is named.
+    """
+    if isinstance(state, Mapping):
+        for key, value in state.items():
+            check_optimizer(value, f"{name}.{key}")
+    elif isinstance(state, Tensor) and state.is_floating_point():
+        is_whole = state.numel() * state.element_size() <= state.untyped_storage().nbytes()
+        if not is_whole or not torch.isfinite(state).all():
+            raise UserError(f"is spoilt: its {name} is not finite; take an earlier one.")
+
+
+def keep_to_run(runner: Runner, info: dict[str, Any]) -> None:
+    """Bend paths of checkpoints to the run's own folders, or forget them.
+
+    MMEngine removes the file, or the whole folder, that the checkpoint calls the best so far.
+    """
+    if not all(map(_is_count, info.get("keep_ckpt_ids", []) or [])):
+        del info["keep_ckpt_ids"]
+    folders = list(_folders(runner))
+    for key in [key for key in info if str(key).startswith(PATHS) and info[key] is not None]:
+        path = str(info[key])
+        if _parent(path) in folders and not Path(path).is_dir():
+            continue
+        beside = Path(runner.work_dir) / Path(path).name
+        if beside.is_file():
+            info[key] = str(beside)
+        else:
+            del info[key]
+            _warn(f"its {key}, {path}, is outside of this run, and is forgotten.")
+
+
+def _folders(runner: Runner) -> list[str]:
+    """Where the run's checkpoints go: the work dir, and a hook's `out_dir`/NAME OF THE WORK DIR."""
+    outer = [hook.out_dir for hook in runner.hooks if isinstance(hook, CheckpointHook)]
+    name = Path(runner.work_dir).name
+    return [_parent(f"{folder}/x") for folder in [runner.work_dir]] + [
+        _parent(f"{str(folder).rstrip('/')}/{name}/x") for folder in outer if folder
+    ]
+
+
+def _parent(path: str) -> str:
+    return path.rpartition("/")[0] if "://" in path else str(Path(path).resolve().parent)
+
+
+def _dict(value: Any) -> dict:
+    return value if isinstance(value, dict) else {}
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and value >= 0
+
+
+def _no_training(key: str) -> UserError:
+    return UserError(
+        f"is none of a training, because its {key} is missing or broken: start from it with "
+        "--cfg-options load_from=FILE instead of --resume."
+    )
+
+
+def _warn(text: str) -> None:
+    print_log(f"Of the checkpoint, {text}", logger="current", level=logging.WARNING)
