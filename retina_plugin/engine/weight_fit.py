@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..errors import UserError
 
+LONGEST = 500  # name of a weight
 COUNTER = "num_batches_tracked"  # MMEngine does not miss it either
 
 
@@ -35,13 +36,15 @@ def weights_in(checkpoint: Any) -> dict[str, Tensor]:
     """The weights by the names that the model has for them.
 
     Raises:
-        UserError: there are none, or one is no tensor.
+        UserError: there are none, one is no tensor, or has a name that nobody can print.
     """
     weights = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, dict) else None
     if not isinstance(weights, dict) or not weights:
         raise UserError("holds no weights: its state_dict is missing or empty.")
     for key, value in weights.items():
-        if not isinstance(key, str) or not _is_plain(value):
+        if not _is_name(key):
+            raise UserError(f"holds no model: its state_dict has the name {str(key)[:80]!r}.")
+        if not _is_plain(value):
             what = type(value).__name__
             raise UserError(f"holds no model: {key!r} in its state_dict is no tensor but {what}.")
     return {re.sub(r"^module\.", "", key): value for key, value in weights.items()}
@@ -76,6 +79,11 @@ def compare(model: nn.Module, weights: dict[str, Tensor]) -> Fit:
 def part(key: str) -> str:
     """The part of a model that a weight belongs to: `backbone`, `neck`, `bbox_head`."""
     return key.partition(".")[0]
+
+
+def _is_name(key: object) -> bool:
+    """Whether it can be a weight's name, and can be printed."""
+    return isinstance(key, str) and key.isprintable() and len(key) <= LONGEST
 
 
 def _is_plain(value: object) -> bool:

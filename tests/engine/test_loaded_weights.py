@@ -143,6 +143,7 @@ def test_a_weight_that_is_not_finite_is_named(value, use, tmp_path):
         {"state_dict": {}},
         {"state_dict": [1]},
         {"state_dict": {1: torch.ones(1)}},
+        {"state_dict": {"neck\x1b[2J\n.weight": torch.ones(1)}},
         {"state_dict": {"neck.weight": "text"}},
         {"state_dict": {"neck.weight": torch.ones(2).to_sparse()}},
         {"state_dict": {"neck.weight": torch.ones(2, device="meta")}},
