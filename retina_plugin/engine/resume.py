@@ -48,7 +48,7 @@ def find_latest_checkpoint(path: str) -> str | None:
 def candidates(work_dir: Path) -> list[Path]:
     """Checkpoints of training: the one that `last_checkpoint` names, then the youngest first."""
     here = [path for path in work_dir.glob("*.pth") if OF_TRAINING.fullmatch(path.name)]
-    here.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    here.sort(key=lambda path: path.lstat().st_mtime_ns, reverse=True)
     named = _named(work_dir)
     if named is None:
         return here

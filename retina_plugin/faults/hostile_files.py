@@ -26,12 +26,12 @@ def fault_of(kind: Hostile, is_ours: bool) -> str | None:
     with tempfile.TemporaryDirectory() as name, own_caches(Path(name)), served(Path(name)) as url:
         scene = Scene(Path(name), url)
         said, error = "", None
-        with silence():
-            ours, stock = kind.prepare(scene)
-            try:
+        try:
+            with silence():
+                ours, stock = kind.prepare(scene)
                 (ours if is_ours else stock)()
-            except Exception as raised:
-                said, error = str(raised), raised
+        except Exception as raised:
+            said, error = str(raised), raised
         if os.path.lexists(scene.mark):
             return f"{kind.name}: executed"
         return _wrong_sentence(kind, said, error) if is_ours else _silent(kind, error)

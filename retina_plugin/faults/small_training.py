@@ -9,25 +9,31 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.logging import MessageHub, MMLogger
 from mmengine.model import BaseModel
+from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
-from torch import Tensor
+from mmengine.visualization import Visualizer
+from torch import Tensor, nn
 
 _names = itertools.count()
+KEPT: tuple[Any, ...] = (MMLogger, MessageHub, DefaultScope, Visualizer)
 
 
 class SmallModel(BaseModel):
-    """A linear layer and a batch norm, whose loss is their output."""
+    """Linear layers with the names of a detector's parts."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.layer = torch.nn.Linear(2, 3)
-        self.norm = torch.nn.BatchNorm1d(3)
+        self.backbone = nn.Sequential(nn.Linear(2, 9), nn.BatchNorm1d(9), nn.Linear(9, 9))
+        self.neck = nn.Linear(9, 4)
+        self.bbox_head = nn.ModuleDict({"retina_cls": nn.Linear(4, 3)})
 
     def forward(self, inputs: Any, data_samples: Any = None, mode: str = "tensor") -> Any:  # noqa: ARG002
         """Loss of inputs (N, 2)."""
-        output: Tensor = self.norm(self.layer(torch.stack(list(inputs))))
-        return {"loss": (output**4).mean()} if mode == "loss" else output
+        features = self.neck(self.backbone(torch.stack(list(inputs))))
+        output: Tensor = self.bbox_head["retina_cls"](features)
+        return {"loss": (output**4).mean()} if mode == "loss" else list(output)
 
 
 def small_runner(work_dir: Path, **options: Any) -> Runner:
@@ -54,12 +60,22 @@ def small_runner(work_dir: Path, **options: Any) -> Runner:
         "experiment_name": f"small_{os.getpid()}_{next(_names)}",
         "log_level": "CRITICAL",
     }
-    with silence():
-        return Runner(work_dir=str(work_dir), **{**defaults, **options})
+    return Runner(work_dir=str(work_dir), **{**defaults, **options})
 
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """What is printed inside is not seen."""
+    """What is printed inside is not seen, and what MMEngine keeps of runs inside is forgotten."""
+    before = {kind: set(kind._instance_dict) for kind in KEPT}
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        yield
+        try:
+            yield
+        finally:
+            for kind, names in before.items():
+                for name in set(kind._instance_dict) - names:
+                    _close(kind._instance_dict.pop(name))
+
+
+def _close(kept: Any) -> None:
+    for handler in getattr(kept, "handlers", []):
+        handler.close()

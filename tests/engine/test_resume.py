@@ -34,6 +34,13 @@ def test_broken_ones_are_passed_over_and_named(work_dir, logged, content):
     assert "epoch_3.pth is broken" in logged.text
 
 
+def test_a_link_to_nowhere_is_a_broken_one(work_dir, logged):
+    (work_dir / "epoch_4.pth").symlink_to("gone.pth")
+    (work_dir / "last_checkpoint").unlink()
+    assert find_latest_checkpoint(str(work_dir)) == str(work_dir / "epoch_3.pth")
+    assert "epoch_4.pth is broken" in logged.text
+
+
 @pytest.mark.parametrize("pointer", ["", "/gone/epoch_9.pth", "epoch_9.pth", "\0\xff"])
 def test_useless_pointer_does_not_matter(work_dir, pointer):
     (work_dir / "last_checkpoint").write_text(pointer, encoding="latin-1")
