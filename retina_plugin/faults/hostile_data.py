@@ -49,7 +49,8 @@ def _written(scene: Scene, file_name: str, size: tuple[int, int] = (8, 8)) -> Pa
 
 
 def _annotations(scene: Scene) -> tuple[Opening, Opening]:
-    root = _written(scene, "../../outside.png")
+    root = _written(scene, "inside.png")
+    (scene.folder / "outside.png").rename(root / "images" / "inside.png")
     (root / "a.json").rename(scene.folder / "a.json")
     return _openings(root, "../a.json")
 

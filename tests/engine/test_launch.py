@@ -4,6 +4,7 @@ import re
 from types import SimpleNamespace
 
 import pytest
+import torch
 from mmengine.config import Config
 
 from retina_plugin.engine import launch
@@ -160,3 +161,24 @@ def test_a_mistake_is_said_before_anything_is_written(config_file, tmp_path, cap
     assert train(config_file, option) == 1
     assert re.match("error: (?!unexpected)", capsys.readouterr().err.splitlines()[-1])
     assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.slow
+def test_a_checkpoint_that_does_not_fit_is_one_sentence(config_file, trained, tmp_path, capsys):
+    checkpoint = torch.load(trained, weights_only=False)
+    weights = checkpoint["state_dict"]
+    weights["bbox_head.retina_cls.bias"] = weights["bbox_head.retina_cls.bias"].repeat(2)
+    other = tmp_path / "other.pth"
+    torch.save(checkpoint, other)
+    assert evaluate(config_file, other) == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert re.match(r"error: The checkpoint \S+other.pth does not fit .*num_classes", said)
+    assert train(config_file, "train_cfg.max_epochs=2", resume=str(other)) == 1
+    assert train(config_file, f"load_from={other}") == 0
+
+
+@pytest.mark.slow
+def test_pickled_annotations_are_one_sentence(config_file, tmp_path, capsys):
+    (tmp_path / "a.pkl").write_bytes(b"")
+    assert train(config_file, f"val_evaluator.ann_file={tmp_path}/a.pkl") == 1
+    assert "error: val_evaluator.ann_file: " in capsys.readouterr().err

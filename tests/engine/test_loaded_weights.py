@@ -10,6 +10,7 @@ from torch import nn
 
 from retina_plugin.engine.loaded_weights import LoadedWeightsHook
 from retina_plugin.errors import UserError
+from retina_plugin.faults.small_training import silence, small_runner
 
 
 class Loop(BaseLoop):
@@ -208,3 +209,14 @@ def test_paths_in_a_checkpoint_stay_in_the_run(tmp_path, logged):
         "last_ckpt": None,
     }
     assert logged.text.count("is forgotten") == 3
+
+
+def test_averaged_weights_are_resumed_and_tested(tmp_path):
+    """An EMA hook saves the average as the state_dict, and swaps both when it resumes."""
+    ema = [{"type": "EMAHook"}]
+    with silence():
+        small_runner(tmp_path, custom_hooks=ema).train()
+        later = {"by_epoch": True, "max_epochs": 3}
+        runner = small_runner(tmp_path, custom_hooks=ema, resume=True, train_cfg=later)
+        runner.train()
+    assert runner.iter == 6
