@@ -56,9 +56,12 @@ def _fetch(url: str) -> Path:
 
 
 def cached_path(url: str) -> Path:
-    """Where the copy of `url` is kept."""
+    """Where the copy of `url` is kept; a name without a hash may be that of several addresses."""
     name = os.path.basename(urlparse(url).path)
-    return Path(torch.hub.get_dir()) / "checkpoints" / name
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    if named_hash(name) is None:
+        folder /= hashlib.sha256(url.encode()).hexdigest()[:8]
+    return folder / name
 
 
 def named_hash(name: str) -> str | None:

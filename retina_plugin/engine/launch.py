@@ -148,4 +148,6 @@ def start(cfg: Config) -> Runner:
     """MMEngine's Runner for a config that was checked; the first thing to be written to disk."""
     follow_starter()
     join_processes(cfg)
+    hooks = cfg.setdefault("default_hooks", {})
+    hooks.setdefault("loaded_weights", {"type": "retina_plugin.LoadedWeightsHook"})
     return RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)

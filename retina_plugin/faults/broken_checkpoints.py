@@ -119,6 +119,7 @@ def _other_weights(name: str, model: torch.nn.Module, trained: Path, use: str) -
 def _results(trials: int, is_ours: bool) -> Iterator[str | None]:
     with tempfile.TemporaryDirectory() as folder:
         trained = Path(folder) / "trained"
+        torch.manual_seed(0)
         with silence():
             small_runner(trained, optim_wrapper=STILL).train()
         if not is_ours:

@@ -57,6 +57,7 @@ def small_runner(work_dir: Path, **options: Any) -> Runner:
             "loaded_weights": {"type": "retina_plugin.LoadedWeightsHook"},
         },
         "default_scope": "mmdet",
+        "randomness": {"seed": 0},
         "experiment_name": f"small_{os.getpid()}_{next(_names)}",
         "log_level": "CRITICAL",
     }

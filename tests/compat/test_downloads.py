@@ -27,10 +27,19 @@ def serve(tmp_path):
     return put
 
 
-@pytest.mark.parametrize("name", [f"r50-{HASH[:8]}.pth", f"r50-{HASH}.pth", "r50.pth"])
+@pytest.mark.parametrize("name", [f"r50-{HASH[:8]}.pth", f"r50-{HASH}.pth"])
 def test_a_file_is_fetched_into_the_cache_of_torch_hub(serve, cache, name):
     assert fetch(serve(name)) == cache / name
     assert (cache / name).read_bytes() == CONTENT
+
+
+def test_files_of_one_name_at_two_addresses_are_two_files(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "epoch_12.pth").write_text(folder)
+        url = (tmp_path / folder / "epoch_12.pth").as_uri()
+        assert fetch(url).read_text() == folder
+        assert fetch(url).name == "epoch_12.pth"
 
 
 def test_a_cached_file_is_not_fetched_again(serve, cache):
@@ -68,7 +77,8 @@ def test_without_network_the_error_names_file_place_and_way_out(tmp_path, cache)
 
 
 def test_the_query_of_a_url_is_no_part_of_the_name(cache):
-    assert cached_path("https://host/a/r50.pth?download=true") == cache / "r50.pth"
+    url = f"https://host/a/r50-{HASH[:8]}.pth?download=true"
+    assert cached_path(url) == cache / f"r50-{HASH[:8]}.pth"
 
 
 @pytest.mark.parametrize(("rank", "order"), [(0, ["fetch", "barrier"]), (1, ["barrier", "fetch"])])

@@ -118,6 +118,12 @@ def test_augmentation_wraps_the_model_and_needs_both_keys():
         launch.augmented(Config({"tta_model": {}}))
 
 
+def test_weights_are_checked_in_configs_that_do_not_inherit_ours(monkeypatch):
+    monkeypatch.setattr(launch.Runner, "from_cfg", lambda cfg: cfg)
+    cfg = launch.start(Config({"launcher": "none", "default_hooks": {"a": {"type": "A"}}}))
+    assert list(cfg.default_hooks) == ["a", "loaded_weights"]
+
+
 @pytest.mark.slow
 def test_training_writes_a_checkpoint_and_goes_on_from_it(config_file, trained):
     assert trained.is_file()
