@@ -18,8 +18,8 @@ from rich.table import Table
 
 from ..errors import UserError
 from ..registry import METRICS
-from .metric_checks import check_result, complete_truth, say_coverage
 from .gathering import over_process_group
+from .metric_checks import check_result, complete_truth, say_coverage
 
 BACKENDS = ("auto", "pycocotools", "faster_coco_eval")
 # Where pycocotools' summary of boxes has what MMDetection's names mean.

@@ -126,7 +126,11 @@ def _trials(trials: int, stock: bool = False) -> Outcome:
     picked = [cases[i * len(cases) // trials] for i in range(min(trials, len(cases)))]
     with scratch_folder() as folder:
         data = write_data(folder / "data")
-        return tally(in_forks([partial(spoilt, data, *case, stock) for case in picked]))
+        works = [
+            partial(spoilt, data, setting, at, spoiler, value, stock)
+            for setting, at, spoiler, value in picked
+        ]
+        return tally(in_forks(works))
 
 
 ROWS = (

@@ -71,9 +71,14 @@ def gradients(model: nn.Module, trained: nn.Module, batch: Batch, share: slice) 
     pixels, samples = batch
     model.zero_grad()
     losses = trained(pixels[share], samples[share], mode="loss")
-    total = sum(value if isinstance(value, Tensor) else sum(value) for value in losses.values())
-    total.backward()
+    flat = [each for value in losses.values() for each in _as_list(value)]
+    torch.stack(flat).sum().backward()
     return torch.cat([each.grad.flatten() for each in model.parameters() if each.grad is not None])
+
+
+def _as_list(losses: Tensor | list[Tensor]) -> list[Tensor]:
+    """Stock MMDetection has a loss a level."""
+    return [losses] if isinstance(losses, Tensor) else losses
 
 
 def _as_process(rank: int, folder: Path, make: Any, seeds: range) -> int:

@@ -1,7 +1,35 @@
 """All rows of the torture table, in the order in which they run."""
 
-from . import bad_losses, deaths, extreme_logits, kills, processes
+from . import (
+    bad_files,
+    bad_losses,
+    broken_checkpoints,
+    cost,
+    deaths,
+    degenerate_boxes,
+    extreme_logits,
+    hostile_files,
+    kills,
+    many_boxes,
+    metric_trials,
+    processes,
+    published,
+)
 from .row import Row
 
-GROUPS = (kills, extreme_logits, bad_losses, processes, deaths)
+GROUPS = (
+    kills,
+    broken_checkpoints,
+    extreme_logits,
+    degenerate_boxes,
+    bad_losses,
+    many_boxes,
+    processes,
+    deaths,
+    metric_trials,
+    bad_files,
+    hostile_files,
+    published,
+    cost,
+)
 ROWS: tuple[Row, ...] = tuple(row for group in GROUPS for row in group.ROWS)

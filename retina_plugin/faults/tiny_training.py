@@ -65,15 +65,15 @@ def scratch_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def write_data(root: Path, seed: int = 0) -> Path:
-    """A COCO-format folder of 4 images of 64 px for each split, a dark and a light box in each."""
+def write_data(root: Path, images: int = IMAGES, seed: int = 0) -> Path:
+    """A COCO-format folder of 64 px images for each split, a dark and a light box in each."""
     generator = np.random.default_rng(seed)
     for folder in ("images", "annotations"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     for split in ("train", "val"):
         content: dict[str, list[dict]] = {"images": [], "annotations": [], "categories": []}
         content["categories"] = [{"id": 1, "name": "dark"}, {"id": 2, "name": "light"}]
-        for number in range(1, IMAGES + 1):
+        for number in range(1, images + 1):
             canvas = generator.integers(90, 160, (SIDE, SIDE, 3), dtype=np.uint8)
             for category, value in ((1, 0), (2, 255)):
                 x, y = (int(each) for each in generator.integers(0, SIDE - BOX, 2))

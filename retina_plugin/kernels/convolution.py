@@ -144,9 +144,12 @@ def _forward(
     geometry: Geometry,
     relu: bool,
 ) -> Tensor:
-    """By the operations that PyTorch's own compiler calls; they add nothing to groups."""
+    """By the operations that PyTorch's own compiler calls.
+
+    They add nothing to groups, and in bfloat16 nothing in the usual layout.
+    """
     stride, padding, dilation, groups = geometry
-    if residual is not None and groups > 1:
+    if residual is not None and (groups > 1 or not _any_channels_last(x, weight)):
         out = F.conv2d(x, weight, bias, *geometry).add_(residual)
         return out.relu_() if relu else out
     place = (padding, stride, dilation, groups)
@@ -157,6 +160,10 @@ def _forward(
     if relu:
         return fused(x, weight, bias, *place, "relu", [], "")
     return F.conv2d(x, weight, bias, *geometry)
+
+
+def _any_channels_last(*tensors: Tensor) -> bool:
+    return any(each.is_contiguous(memory_format=torch.channels_last) for each in tensors)
 
 
 def _is_product(weight: Tensor, geometry: Geometry) -> bool:

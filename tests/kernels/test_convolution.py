@@ -129,3 +129,13 @@ def test_gradients_under_autocast_are_float32(ran):
     out.float().sum().backward()
     assert ran == [torch.bfloat16]
     assert {t.grad.dtype for t in (x, conv.weight, conv.bias, residual)} == {torch.float32}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_usual_layout_takes_the_sum_and_the_relu_too(dtype):
+    """oneDNN joins them in bfloat16 only where something is channels last."""
+    conv = torch.nn.Conv2d(3, 4, 3, padding=1).to(dtype)
+    x, residual = torch.randn(2, 3, 5, 5, dtype=dtype), torch.randn(2, 4, 5, 5, dtype=dtype)
+    out = convolve(x, conv.weight, conv.bias, Geometry.of(conv), residual, relu=True)
+    expected = plain(x, conv.weight, conv.bias, Geometry.of(conv), residual, relu=True)
+    torch.testing.assert_close(out, expected)
