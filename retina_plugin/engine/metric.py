@@ -64,7 +64,7 @@ class CocoMetric(MMDetCocoMetric):
     """
 
     _coco_api: Any
-    cat_ids: list[int] | None
+    cat_ids: Any  # of the labels; None before the first evaluation
     img_ids: list[int] | None
     stats: np.ndarray | None = None
 
@@ -97,11 +97,11 @@ class CocoMetric(MMDetCocoMetric):
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """The metrics of the results of all images, each a pair (ground truth, detections)."""
+        if self.cat_ids is None and self._coco_api is not None:
+            self.cat_ids = categories_of_labels(self._coco_api, self.dataset_meta)
         by_file = self.format_only or self.outfile_prefix is not None or self.use_mp_eval
         if by_file or self.metrics != ["bbox"] or self._coco_api is None:
             return self._by_mmdetection(results)
-        if self.cat_ids is None:
-            self.cat_ids = self._coco_api.get_cat_ids(cat_names=self.dataset_meta["classes"])
         if self.img_ids is None:
             self.img_ids = self._coco_api.get_img_ids()
         found = annotations([detections for _, detections in results], self.cat_ids)
@@ -154,7 +154,9 @@ class CocoMetric(MMDetCocoMetric):
         """Numbers under MMDetection's names, rounded as it rounds."""
         numbers = {}
         if self.classwise:
-            table = class_table(evaluator.eval["precision"], self.dataset_meta["classes"])
+            rank = np.argsort(np.argsort(self.cat_ids))  # the evaluators sort the categories
+            precision = evaluator.eval["precision"][:, :, rank]
+            table = class_table(precision, self.dataset_meta["classes"])
             print_log(table_text(table), "current")
             numbers = {f"{name}_precision": values[0] for name, values in table.items()}
         for item in self.metric_items or DEFAULT_ITEMS:
@@ -181,6 +183,29 @@ def chosen_backend(backend: str) -> str:
             "pip install 'retina_plugin[fast]', or set backend='auto'."
         )
     return backend
+
+
+def categories_of_labels(coco: Any, meta: dict) -> list[int]:
+    """Category ids in the order of the labels.
+
+    Args:
+        coco: the annotations, as pycocotools has them.
+        meta: of the dataset; its labels follow the file's order, as MMDetection's do, unless
+            `labels_follow` says that they follow `classes`.
+
+    Raises:
+        UserError: a class that the annotations lack.
+    """
+    if meta.get("labels_follow") != "classes":
+        return coco.get_cat_ids(cat_names=meta["classes"])
+    ids = {category["name"]: category["id"] for category in coco.dataset["categories"]}
+    missing = [name for name in meta["classes"] if name not in ids]
+    if missing:
+        raise UserError(
+            f"val_evaluator.ann_file has no category {missing[0]!r}, which the dataset has; it "
+            f"has {', '.join(map(str, ids))}: evaluate on the annotations of the dataset."
+        )
+    return [ids[name] for name in meta["classes"]]
 
 
 def annotations(images: Sequence[dict], cat_ids: Sequence[int]) -> list[dict]:

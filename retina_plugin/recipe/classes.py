@@ -1,17 +1,16 @@
 """Class names and their number, read from the annotation file and held against the config."""
 
 import colorsys
-import difflib
-from collections.abc import Sequence
 from typing import Any
 
 from mmdet.datasets import CocoDataset
 from mmdet.registry import DATASETS
 from mmengine.config import Config, ConfigDict
 
+from ..data.coco_file import check_class_names
 from ..errors import UserError
 from .annotations import read_annotations
-from .datasets import datasets_of, written_for
+from .datasets import datasets_of, evaluators_of, written_for
 from .paths import full_ann_file
 from .report import Change
 
@@ -64,39 +63,36 @@ def is_coco(dataset: ConfigDict) -> bool:
 
 
 def check_classes(cfg: Config, split: str, key: str, dataset: ConfigDict) -> None:
-    """Holds the class names against the annotation file and the model.
+    """Holds the class names against the annotation file, the model and the evaluator.
 
     Raises:
-        UserError: names that the file lacks, another order than the file's, or a number of
-            classes that is not the model's.
+        UserError: names that the file lacks, an order other than the file's where MMDetection's
+            own dataset or metric numbers them, or a number of classes that is not the model's.
     """
     names: Any = configured_classes(dataset) or DATASETS.get(dataset.type).METAINFO["classes"]
-    if isinstance(names, str):
-        raise UserError(f"{key}.metainfo.classes: expected a tuple of names, got {names!r}.")
-    _check_names(list(names), classes_in_file(dataset, key), key, full_ann_file(dataset))
+    in_file = classes_in_file(dataset, key)
+    try:
+        check_class_names(names, in_file, full_ann_file(dataset))
+    except UserError as error:
+        raise UserError(f"{key}.{error}") from error
     count = cfg.model.get("bbox_head", {}).get("num_classes")
     if count not in (None, len(names)):
         raise UserError(
             f"model.bbox_head.num_classes is {count}, but {key} has {len(names)} classes: "
             f"set it to {len(names)}."
         )
+    if [name for name in in_file if name in names] != list(names):
+        _check_order(cfg, split, key, dataset)
 
 
-def _check_names(names: list[str], in_file: Sequence[str], key: str, path: str) -> None:
-    missing = [name for name in names if name not in in_file]
-    if missing:
-        raise UserError(
-            f"{key}.metainfo.classes: {path} has no category {_with_hint(missing[0], in_file)} "
-            f"({len(missing)} of {len(names)} names are missing); it has {', '.join(in_file)}: "
-            f"set metainfo.classes and model.bbox_head.num_classes, or use retinanet_custom.py."
-        )
-    if [name for name in in_file if name in names] != names:
-        raise UserError(
-            f"{key}.metainfo.classes: the order is not that of {path}, by which MMDetection "
-            f"numbers the labels: expected {', '.join(name for name in in_file if name in names)}."
-        )
-
-
-def _with_hint(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"{name!r} (did you mean {close[0]!r}?)" if close else repr(name)
+def _check_order(cfg: Config, split: str, key: str, dataset: ConfigDict) -> None:
+    """Holds who numbers labels in the file's order against classes in another one."""
+    evaluators = evaluators_of(cfg, split) if split != "train" else ()
+    parts = [(key, dataset, "retina_plugin.CocoDataset")]
+    parts += [(name, part, "retina_plugin.CocoMetric") for name, part in evaluators]
+    for name, part, ours in parts:
+        if part.get("type") in (ours.partition(".")[2], f"mmdet.{ours.partition('.')[2]}"):
+            raise UserError(
+                f"{key}.metainfo.classes: the order is not that of {full_ann_file(dataset)}, by "
+                f"which MMDetection numbers the labels: set {name}.type to {ours}."
+            )

@@ -238,6 +238,28 @@ def test_class_without_boxes_has_no_number():
     assert "cat" in table_text(table)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_labels_in_another_order_give_the_same_numbers_under_the_same_names(
+    truth, results, backend
+):
+    order = ("cow", "cat", "dog")
+    again = [
+        (gt, {**f, "labels": np.array([order.index(CLASSES[label]) for label in f["labels"]])})
+        for gt, f in results
+    ]
+    evaluator = CocoMetric(ann_file=str(truth[0]), backend=backend, classwise=True)
+    evaluator.dataset_meta = {"classes": order, "labels_follow": "classes"}
+    expected = numbers(CocoMetric, truth, results, backend=backend, classwise=True)
+    assert evaluator.compute_metrics(again) == pytest.approx(expected, abs=1e-12, nan_ok=True)
+
+
+def test_a_class_that_the_annotations_lack_is_named(truth, results):
+    evaluator = CocoMetric(ann_file=str(truth[0]))
+    evaluator.dataset_meta = {"classes": ("cat", "pig"), "labels_follow": "classes"}
+    with pytest.raises(ValueError, match="no category 'pig'.*it has cat, dog, cow"):
+        evaluator.compute_metrics(results)
+
+
 def test_unknown_backend_and_item_are_errors(truth, results, monkeypatch):
     with pytest.raises(ValueError, match="backend must be one of"):
         CocoMetric(backend="numpy")

@@ -28,7 +28,9 @@ def test_a_summary_keeps_the_order_of_the_file(read):
 
 
 def test_a_size_that_is_missing_leaves_no_median(read):
-    assert read({**GOOD, "images": [{"width": 3, "height": 4}, {"width": 3}]}).median_size is None
+    for height in (None, "4", float("nan"), 10**30, -1):
+        images = [{"width": 3, "height": 4}, {"width": 3, "height": height}]
+        assert read({**GOOD, "images": images}).median_size is None
 
 
 def test_a_file_for_testing_may_lack_annotations(read):
@@ -44,9 +46,13 @@ def test_a_file_for_testing_may_lack_annotations(read):
         ([], "lists no images"),
         ({**GOOD, "images": []}, "lists no images"),
         ({**GOOD, "images": [1]}, "lists no images"),
+        ({**GOOD, "images": {"a": 1}}, "lists no images"),
+        ({**GOOD, "images": 7}, "lists no images"),
+        ({**GOOD, "annotations": {}}, "annotations must be a list"),
+        ({**GOOD, "annotations": [3]}, "annotations must be a list"),
         ({"images": [{}]}, "lists no categories"),
-        ({**GOOD, "categories": [{"id": 3}]}, "without a name"),
-        ({**GOOD, "categories": [{"name": ""}]}, "without a name"),
+        ({**GOOD, "categories": [{"id": 3}]}, "category id 3: name must be a text"),
+        ({**GOOD, "categories": [{"name": ""}]}, "category number 1: name must be"),
         ({**GOOD, "categories": [{"name": "a"}, {"name": "a"}]}, "several categories named a"),
     ],
 )

@@ -25,6 +25,10 @@ def check(cfg):
     check_classes(cfg, "train", "train_dataloader.dataset", cfg.train_dataloader.dataset)
 
 
+def check_val(cfg):
+    check_classes(cfg, "val", "val_dataloader.dataset", cfg.val_dataloader.dataset)
+
+
 def test_colours_differ_and_are_bytes():
     colours = palette(90)
     assert len(set(colours)) == 90
@@ -63,9 +67,16 @@ def test_a_name_that_the_file_lacks_comes_with_the_nearest(custom):
         check(cfg)
 
 
-def test_another_order_than_the_file_is_an_error(custom):
+def test_another_order_than_the_file_is_for_our_own_dataset_and_metric(custom):
     cfg = custom(train_dataloader__dataset__metainfo={"classes": ("light", "dark")})
-    with pytest.raises(UserError, match="expected dark, light"):
+    check(cfg)
+    check_val(cfg)
+    cfg.val_evaluator.type = "CocoMetric"
+    check(cfg)
+    with pytest.raises(UserError, match="val_evaluator.type to retina_plugin.CocoMetric"):
+        check_val(cfg)
+    cfg.train_dataloader.dataset.type = "mmdet.CocoDataset"
+    with pytest.raises(UserError, match="dataset.type to retina_plugin.CocoDataset"):
         check(cfg)
 
 
