@@ -21,11 +21,11 @@ def check_file_names(images: Entries, names: list[str], allow_outside: bool) -> 
     """Holds the names of the images against what a path may be.
 
     Raises:
-        UserError: a name that no file system can hold, or one that leads out of the folder.
+        UserError: a name that is no path, or one that leads out of the folder.
     """
     for index, name in enumerate(names):
         if not name.isprintable() and not _can_be_a_path(name):
-            images.fail(index, "file_name", "a path")
+            images.fail(index, "file_name", "a path without control characters")
         if not allow_outside and leaves(name):
             images.fail(
                 index, "file_name", "a path inside the data's folder, unless allow_outside=True"
@@ -34,9 +34,10 @@ def check_file_names(images: Entries, names: list[str], allow_outside: bool) -> 
 
 def _can_be_a_path(name: str) -> bool:
     try:
-        return b"\0" not in os.fsencode(name)
+        os.fsencode(name)
     except UnicodeEncodeError:
         return False
+    return min(name) >= " "
 
 
 def is_inside(path: str, folders: tuple[str, ...]) -> bool:

@@ -20,6 +20,7 @@ WRONG = (
     "outside the image",
     "with area not above 0",
 )
+EXACT = 2.0**53  # from here on not every integer is a float
 REASONS = (*NOT_ASKED, *WRONG)
 
 
@@ -65,6 +66,8 @@ def select(entries: Entries, images: Images, in_file: np.ndarray, asked: np.ndar
         )
     conditions = (np.isin(category, in_file) & ~np.isin(category, asked), ignore, *wrong)
     _fill(entries, area, crowd)
+    for index in np.flatnonzero(np.abs(boxes).max(axis=1, initial=0) >= EXACT):
+        entries.rows[index]["bbox"] = boxes[index].tolist()  # tensors take no longer integers
     reason = np.select(conditions, np.arange(len(REASONS)).tolist(), default=-1)
     return Selection(image, reason)
 

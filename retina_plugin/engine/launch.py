@@ -2,6 +2,7 @@
 
 import os
 from argparse import ArgumentParser
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,10 +15,17 @@ from mmengine.runner import Runner
 
 from ..errors import UserError
 from ..recipe import check, print_changes, resolve
+from ..recipe.report import Change
 from .border import exit_code
 from .distributed import is_first, join_processes, world_size
 from .lifetime import follow_starter
 from .resume import find_latest_checkpoint
+
+# What code raises that finds another kind of value in a config than it expects.
+UNFIT = (
+    *(ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError),
+    *(ValueError, MemoryError),
+)
 
 
 def train(**arguments: object) -> int:
@@ -60,11 +68,12 @@ def read_config(arguments: SimpleNamespace) -> Config:
         UserError: a missing or broken file, an option that is not KEY=VALUE or does not fit.
     """
     cfg = _from_file(arguments.config)
-    options = _options(arguments.cfg_options)
     try:
-        cfg.merge_from_dict(options)
-    except (KeyError, TypeError) as error:
-        raise UserError(f"--cfg-options: {error.args[0]}.") from error
+        cfg.merge_from_dict(_options(arguments.cfg_options))
+    except UNFIT as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(_unfit(arguments.cfg_options, error)) from error
     cfg.launcher = arguments.launcher
     cfg.work_dir = (
         arguments.work_dir or cfg.get("work_dir") or f"work_dirs/{Path(arguments.config).stem}"
@@ -135,13 +144,34 @@ def augmented(cfg: Config) -> Config:
     return cfg
 
 
-def completed(cfg: Config, splits: tuple[str, ...], arguments: SimpleNamespace) -> Config:
-    """The config with everything filled in, and held against files, registry and machine."""
-    say = print_changes if is_first(cfg.launcher) else None
+def completed(
+    cfg: Config,
+    splits: tuple[str, ...],
+    arguments: SimpleNamespace,
+    say: Callable[[Iterable[Change]], None] | None = print_changes,
+) -> Config:
+    """The config with everything filled in, and held against files, registry and machine.
+
+    Raises:
+        UserError: something is wrong, an option of the command line that does not fit among it.
+    """
     typed = {pair.partition("=")[0] for pair in arguments.cfg_options}
-    cfg = resolve(cfg, world_size(cfg.launcher), say, typed)
-    check(cfg, splits)
+    try:
+        cfg = resolve(cfg, world_size(cfg.launcher), say if is_first(cfg.launcher) else None, typed)
+        check(cfg, splits)
+    except UNFIT as error:
+        if isinstance(error, UserError) or not typed:
+            raise
+        raise UserError(_unfit(arguments.cfg_options, error)) from error
     return cfg
+
+
+def _unfit(options: list[str], error: Exception) -> str:
+    reason = " ".join(str(error).split())[:300]
+    return (
+        f"--cfg-options {' '.join(options)}: the config cannot be used with this "
+        f"({type(error).__name__}: {reason})."
+    )
 
 
 def start(cfg: Config) -> Runner:

@@ -1,6 +1,7 @@
 """All rows of the torture table, in the order in which they run."""
 
 from . import (
+    bad_data,
     bad_files,
     bad_losses,
     broken_checkpoints,
@@ -8,6 +9,7 @@ from . import (
     deaths,
     degenerate_boxes,
     extreme_logits,
+    fuzz,
     hostile_files,
     kills,
     many_boxes,
@@ -20,6 +22,8 @@ from .row import Row
 GROUPS = (
     kills,
     broken_checkpoints,
+    bad_data,
+    fuzz,
     extreme_logits,
     degenerate_boxes,
     bad_losses,

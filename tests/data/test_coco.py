@@ -94,6 +94,18 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(build, content, tm
         dataset[0]
 
 
+def test_a_png_that_declares_more_than_it_holds_is_refused(build, content, tmp_path):
+    dataset = build(content)
+    data = bytearray((tmp_path / "1.png").read_bytes())
+    (tmp_path / "1.png").write_bytes(data + b"more after its end")
+    assert dataset[0]["inputs"].shape == (3, 48, 64)
+    place = data.index(b"IDAT")
+    data[place - 4 : place] = (2**31).to_bytes(4, "big")  # of which OpenCV would allocate all
+    (tmp_path / "1.png").write_bytes(data)
+    with pytest.raises(UserError, match=r"image id 1\): it ends \d+ bytes before"):
+        dataset[0]
+
+
 def test_skipping_takes_another_image_says_so_and_has_a_ceiling(build, content, tmp_path, logged):
     extra = [{**content["images"][0], "id": i, "file_name": f"{i}.png"} for i in range(3, 9)]
     content["images"] += extra

@@ -18,10 +18,10 @@ def test_what_stays_inside(path):
     assert not leaves(path)
 
 
-@pytest.mark.parametrize("name", ["a\0.png", "\ud800.png"])
+@pytest.mark.parametrize("name", ["a\0.png", "\ud800.png", "a\nb.png"])
 def test_a_name_that_is_no_path_is_an_error_whatever_is_allowed(name):
     images = Entries("a.json", "image", [{"id": 3, "file_name": name}])
-    with pytest.raises(UserError, match="image id 3: file_name must be a path"):
+    with pytest.raises(UserError, match="image id 3: file_name must be a path without"):
         check_file_names(images, [name], allow_outside=True)
 
 

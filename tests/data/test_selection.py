@@ -55,6 +55,13 @@ def test_missing_area_and_crowd_flag_are_filled_in():
     assert chosen.image.tolist() == [0]
 
 
+def test_integers_that_are_too_long_for_a_tensor_become_floats():
+    row = {"id": 1, "image_id": 30, "category_id": 2, "bbox": [-(2**70), 0, 2**71, 10]}
+    select(Entries("a.json", "annotation", [row]), IMAGES, np.array([2]), np.array([2]))
+    assert row["bbox"] == [-(2.0**70), 0, 2.0**71, 10]
+    assert all(type(value) is float for value in row["bbox"])
+
+
 def test_a_report_counts_by_reason_and_names_the_first_that_is_wrong(logged):
     rows = [{"id": 11, "image_id": 3}, {"id": 12, "image_id": 4}, {"id": 13, "image_id": 5}]
     entries = Entries("a.json", "annotation", rows)

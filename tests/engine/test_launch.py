@@ -71,8 +71,9 @@ def test_the_work_dir_is_the_typed_one_then_the_configs_then_the_files_name(tmp_
         ("_base_ = 'gone.py'", (), "gone.py"),
         ("a = b", (), "NameError"),
         ("a = 1", ("a",), "expects KEY=VALUE, not a"),
-        ("a = [1]", ("a.3=2",), "--cfg-options: Index 3"),
-        ("a = [1]", ("a.b=2",), "--cfg-options:"),
+        ("a = [1]", ("a.3=2",), "--cfg-options a.3=2: .*Index 3"),
+        ("a = [1]", ("a.0.b=2",), r"--cfg-options a.0.b=2: .*\(AttributeError"),
+        ("a = [1]", ("a.b=2",), "--cfg-options a.b=2:"),
     ],
 )
 def test_a_config_that_cannot_be_read_is_one_sentence(tmp_path, text, options, message):
@@ -81,6 +82,19 @@ def test_a_config_that_cannot_be_read_is_one_sentence(tmp_path, text, options, m
         path.write_text(text)
     with pytest.raises(UserError, match=message):
         launch.read_config(arguments(path, *options))
+
+
+def test_an_option_that_does_not_fit_is_named_and_a_fault_without_options_is_not_hidden(
+    config_file,
+):
+    given = arguments(config_file, "model.backbone=-1")
+    with pytest.raises(UserError, match="--cfg-options model.backbone=-1: the config cannot be"):
+        launch.completed(launch.read_config(given), ("train",), given)
+    plain = arguments(config_file)
+    cfg = launch.read_config(plain)
+    cfg.model.backbone = -1
+    with pytest.raises(AttributeError):
+        launch.completed(cfg, ("train",), plain)
 
 
 def test_a_checkpoint_is_a_file_or_an_address(tmp_path):
