@@ -98,13 +98,13 @@ class ImageChecks:
             f"cannot {'prepare' if is_read else 'read'} image {info['img_path']} "
             f"(image id {info['img_id']}): {reason}."
         )
-        if is_read or self.unreadable == "error":
+        if self.unreadable == "error":
             raise UserError(sentence) from error
         self.skipped[info["img_path"]] = None
         count = len(self.skipped)
         if count > self.max_unreadable:
             raise UserError(
-                f"{count} images cannot be read, more than max_unreadable={self.max_unreadable}: "
+                f"{count} images cannot be used, more than max_unreadable={self.max_unreadable}: "
                 f"{', '.join(list(self.skipped)[:SHOWN])}; the last: {sentence}"
             ) from error
         _warn(f"skipped {count} of at most {self.max_unreadable} in this process: {sentence}")

@@ -37,7 +37,7 @@ def _drop_packed(sample: DetDataSample) -> int:
     dropped = 0
     for name in ("gt_instances", "ignored_instances"):
         instances: InstanceData = sample.get(name)
-        if instances is None or "bboxes" not in instances:
+        if instances is None or "bboxes" not in instances or not len(instances):
             continue
         keep = usable(instances.bboxes)
         if not keep.all():

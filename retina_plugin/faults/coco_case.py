@@ -19,6 +19,7 @@ from mmdet.datasets import CocoDataset as StockDataset
 from mmdet.models.dense_heads import RetinaHead as StockHead
 from mmengine.config import ConfigDict
 from mmengine.logging import MMLogger
+from mmengine.registry import DefaultScope
 from torch import nn
 
 from ..data import CocoDataset
@@ -103,7 +104,8 @@ def see(kind: type, folder: Path, ann_file: str = ANN_FILE, **options: Any) -> S
     """Build a dataset of that class on a folder, and prepare all its samples."""
     samples: list = []
     error: BaseException | None = None
-    with captured_log() as log, contextlib.redirect_stdout(io.StringIO()):
+    scope = DefaultScope.overwrite_default_scope("mmdet")
+    with scope, captured_log() as log, contextlib.redirect_stdout(io.StringIO()):
         try:
             dataset = kind(
                 data_root=str(folder),

@@ -116,7 +116,7 @@ def test_skipping_takes_another_image_says_so_and_has_a_ceiling(build, content, 
     assert min(taken) > 2
     assert "skipped 2 of at most 2 in this process: cannot read image" in logged.text
     (tmp_path / "3.png").write_bytes(b"")
-    with pytest.raises(UserError, match=r"3 images cannot be read.*1.png, .*2.png, .*3.png"):
+    with pytest.raises(UserError, match=r"3 images cannot be used.*1.png, .*2.png, .*3.png"):
         dataset[2]
 
 
@@ -168,6 +168,7 @@ def test_a_transform_that_fails_names_the_image(build, content, tmp_path):
     cv2.imwrite(str(tmp_path / "thin.png"), np.zeros((2, 4000, 3), dtype=np.uint8))
     with pytest.raises(UserError, match=r"cannot prepare image .*thin.png \(image id 1\)"):
         build(content)[0]
+    assert build(content, unreadable="skip")[0]["data_samples"].img_id == 2
 
 
 def test_boxes_that_the_transforms_made_too_small_are_dropped_and_counted(build, content, logged):
