@@ -31,14 +31,25 @@ def read_coco(path: str, name: str = "") -> dict[str, Any]:
     if os.path.getsize(path) == 0:
         raise UserError(f"the annotation file {name} is empty.")
     content = _parsed(path, name)
-    for field in ("images", "categories"):
-        if not isinstance(content, dict) or not _are_entries(content.get(field)):
-            raise UserError(f"{name} lists no {field}, which the COCO format requires.")
+    if not isinstance(content, dict):
+        raise UserError(f"{name} lists no images, which the COCO format requires.")
     if content.get("annotations") is None:
         content["annotations"] = []
-    if content["annotations"] != [] and not _are_entries(content["annotations"]):
-        raise UserError(f"{name}: annotations must be a list of objects, as in the COCO format.")
+    for field in ("images", "categories", "annotations"):
+        _check_entries(content.get(field), field, name)
     return content
+
+
+def _check_entries(entries: Any, field: str, name: str) -> None:
+    is_list = isinstance(entries, list)
+    if not is_list or not (entries or field == "annotations"):
+        raise UserError(f"{name} lists no {field}, which the COCO format requires.")
+    if set(map(type, entries)) - {dict}:
+        number = next(i for i, entry in enumerate(entries) if not isinstance(entry, dict))
+        raise UserError(
+            f"{name}: entry number {number + 1} of {field} must be an object with named fields, "
+            f"but it is {reprlib.repr(entries[number])}."
+        )
 
 
 def _parsed(path: str, name: str) -> Any:
@@ -46,12 +57,10 @@ def _parsed(path: str, name: str) -> Any:
         # utf-8-sig: some exporters write a byte order mark.
         with open(path, encoding="utf-8-sig") as file, collection_paused():
             return json.load(file)
+    except OSError as error:
+        raise UserError(f"{name} cannot be read: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:
         raise UserError(f"{name} is not valid JSON ({error}).") from error
-
-
-def _are_entries(entries: Any) -> bool:
-    return isinstance(entries, list) and set(map(type, entries)) == {dict}
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import time
 import numpy as np
 import pytest
 
-from retina_plugin.faults.coco_case import valid_content
+from retina_plugin.faults.coco_case import Side, valid_content
 from retina_plugin.faults.fuzz import ROWS, tried
 from retina_plugin.faults.fuzz_options import dotted_paths, options_results
 from retina_plugin.faults.hostile_json import mutated, mutated_bytes, places
@@ -70,10 +70,8 @@ def test_the_judge_tells_foreign_errors(tmp_path):
         def __init__(self, **options):
             raise KeyError("bbox")
 
-    class Side:
-        dataset, loss = Foreign, None
-
-    assert tried(Side, tmp_path) == "KeyError: 'bbox'"
+    for is_ours in (True, False):
+        assert tried(Side(Foreign, None, is_ours), tmp_path) == "KeyError: 'bbox'"
 
 
 def test_options_end_in_a_sentence():
