@@ -30,6 +30,7 @@ class CheckpointHook(MMEngineCheckpointHook):
 
     backend_args: dict | None
     last_ckpt: str | None
+    _saved_at: int = -1  # iterations
     keep_ckpt_ids: deque
 
     def before_train(self, runner: Runner) -> None:
@@ -55,7 +56,7 @@ class CheckpointHook(MMEngineCheckpointHook):
             for path in outdated:
                 self._remove(path)
 
-    def _save(self, runner: Runner, name: str, meta: dict | None, by_epoch: bool) -> None:
+    def _save(self, runner: Runner, name: str, meta: dict, by_epoch: bool) -> None:
         """Save, then say that it is the last."""
         self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
         runner.message_hub.update_info("last_ckpt", self.last_ckpt)
@@ -70,20 +71,20 @@ class CheckpointHook(MMEngineCheckpointHook):
             backend_args=self.backend_args,
             **self.args,
         )
+        self._saved_at = meta["iter"]
         if is_main_process():
             point_to(Path(runner.work_dir), str(self.last_ckpt))
 
-    def save_in_between(self, runner: Runner) -> str:
-        """Save after this training iteration as `iter_N.pth`; the next regular one replaces it.
+    def save_in_between(self, runner: Runner, done: int) -> str:
+        """Save after `done` iterations as `iter_N.pth`; the next regular one replaces it.
 
         Gives the path; nothing is written where a regular one has just been.
         """
-        name = f"iter_{runner.iter + 1}.pth"
-        path = self.file_backend.join_path(self.out_dir, name)
-        if self.last_ckpt != path:
+        name, here = f"iter_{done}.pth", {"epoch": runner.epoch, "iter": done}
+        if self._saved_at != done:
             runner.message_hub.update_info(IN_BETWEEN, name)
-            self._save(runner, name, None, by_epoch=False)
-        return path
+            self._save(runner, name, here, by_epoch=False)
+        return str(self.last_ckpt)
 
     def _kept(self) -> deque:
         return self.keep_ckpt_ids if self.max_keep_ckpts > 0 else deque()

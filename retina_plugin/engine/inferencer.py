@@ -12,6 +12,8 @@ from mmengine.logging import print_log
 from ..errors import UserError
 from ..recipe.speed import choose_speed
 from .inferencer_inputs import as_image, images_of_folder, name_of, reason_of
+from .loaded_weights import check_finite, check_whole
+from .weight_fit import compare, weights_in
 
 PER_INPUT = ("predictions", "visualization")
 
@@ -65,6 +67,21 @@ class DetInferencer(MMDetInferencer):
         if "model" in cfg:
             choose_speed(cfg)
         return super()._init_model(cfg, weights, device)
+
+    def _load_weights_to_model(self, model: Any, checkpoint: Any, cfg: Any) -> None:
+        """MMDetection's, with weights that fit the model and are finite.
+
+        Raises:
+            UserError: they do not, with the first names and the likely cause.
+        """
+        if checkpoint is not None:
+            try:
+                weights = weights_in(checkpoint)
+                check_whole(compare(model, weights))
+                check_finite(weights)
+            except UserError as error:
+                raise UserError(f"The checkpoint that DetInferencer was given {error}") from error
+        super()._load_weights_to_model(model, checkpoint, cfg)
 
     def _init_visualizer(self, cfg: Any) -> Any:
         return super()._init_visualizer(cfg) if cfg.get("visualizer") else None

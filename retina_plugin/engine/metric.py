@@ -19,7 +19,8 @@ from rich.table import Table
 from ..errors import UserError
 from ..registry import METRICS
 from .gathering import over_process_group
-from .metric_checks import check_result, complete_truth, say_coverage
+from .ground_truth import read_truth
+from .metric_checks import check_result, say_coverage
 
 BACKENDS = ("auto", "pycocotools", "faster_coco_eval")
 # Where pycocotools' summary of boxes has what MMDetection's names mean.
@@ -50,6 +51,7 @@ class CocoMetric(MMDetCocoMetric):
     MMDetection's own, with results checked in the same way and zeros where nothing was found.
 
     Args:
+        ann_file: the ground truth; None takes that of the results.
         *args: as in MMDetection's.
         backend: `pycocotools`, the reference; `faster_coco_eval` (the extra `fast`), with the
             same numbers; or `auto`, the second where it is installed.
@@ -68,17 +70,20 @@ class CocoMetric(MMDetCocoMetric):
     img_ids: list[int] | None
     stats: np.ndarray | None = None
 
-    def __init__(self, *args: Any, backend: str = "auto", **options: Any) -> None:
-        super().__init__(*args, **over_process_group(options))
+    def __init__(
+        self, ann_file: str | None = None, *args: Any, backend: str = "auto", **options: Any
+    ) -> None:
+        super().__init__(None, *args, **over_process_group(options))
         self.backend = chosen_backend(backend)
         for item in self.metric_items or ():
             if item not in STATS:
                 raise UserError(
                     f"val_evaluator.metric_items must be of {list(STATS)}, but got {item!r}."
                 )
-        if self._coco_api is not None:
-            source = args[0] if args else options["ann_file"]
-            complete_truth(self._coco_api.dataset, str(source))
+        if ann_file is not None:
+            by_id = options.get("sort_categories", False)
+            with contextlib.redirect_stdout(io.StringIO()):  # it tells of its index
+                self._coco_api = read_truth(ann_file, self.backend_args, by_id)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep the detections of a batch.

@@ -1,9 +1,7 @@
 """What an evaluation is given: COCO's evaluator takes NaN for a perfect match, and says nothing."""
 
 import logging
-import math
 from collections.abc import Container
-from typing import Any
 
 import numpy as np
 from mmengine.logging import print_log
@@ -53,36 +51,6 @@ def check_result(
             )
 
 
-def complete_truth(dataset: dict, source: str) -> None:
-    """Fill in what COCO's evaluator needs of each box, and say how much was filled in.
-
-    A missing `iscrowd` becomes 0, a missing `area` width times height.
-
-    Args:
-        dataset: in COCO's layout; it is changed.
-        source: the file that it comes from.
-
-    Raises:
-        UserError: a box or area of an annotation is not made of finite numbers.
-    """
-    filled = {"iscrowd": 0, "area": 0}
-    boxes = dataset.get("annotations", [])
-    for annotation in boxes:
-        _check_numbers(annotation, source)
-        width, height = annotation["bbox"][2:]
-        for key, value in (("iscrowd", 0), ("area", width * height)):
-            if annotation.get(key) is None:
-                annotation[key] = value
-                filled[key] += 1
-    if any(filled.values()):
-        _warn(
-            f"{source}: of {len(boxes)} annotations {filled['iscrowd']} lack iscrowd, taken for 0, "
-            f"and {filled['area']} lack area, taken for width times height of the box."
-        )
-    if not boxes:
-        _warn(f"{source} has no annotation: every AP is -1, COCO's sign for nothing to be found.")
-
-
 def say_coverage(ids: set, total: int) -> None:
     """Say how many images of the ground truth have no result; their boxes count as missed."""
     if len(ids) < total:
@@ -90,22 +58,6 @@ def say_coverage(ids: set, total: int) -> None:
             f"Results cover {len(ids)} of the {total} images of the ground truth; what the others "
             "hold counts as missed."
         )
-
-
-def _check_numbers(annotation: dict, source: str) -> None:
-    box, area = annotation.get("bbox"), annotation.get("area")
-    values = [*box, 0 if area is None else area] if isinstance(box, list | tuple) else []
-    if len(values) == 5 and all(_is_finite(value) for value in values):
-        return
-    raise UserError(
-        f"{source}: annotation id {annotation.get('id')} of image id {annotation.get('image_id')} "
-        f"needs a bbox of 4 finite numbers and no or a finite area, but has bbox={box!r} and "
-        f"area={area!r}: correct or remove it."
-    )
-
-
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _warn(text: str) -> None:

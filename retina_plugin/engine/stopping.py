@@ -67,20 +67,37 @@ class StopHook(Hook):
         Raises:
             Stopped: always then.
         """
-        if not runner.optim_wrapper.should_update():
-            return  # gradients that are still being accumulated are in no checkpoint
+        if runner.optim_wrapper.should_update():  # else gradients would be lost
+            self._end_if_asked(runner, runner.iter + 1)
+
+    def after_val_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,  # noqa: ARG002
+        data_batch: object = None,  # noqa: ARG002
+        outputs: object = None,  # noqa: ARG002
+    ) -> None:
+        """The same in the middle of a validation, which is then left out.
+
+        Raises:
+            Stopped: a process was asked to end.
+        """
+        if self._before:  # in a training
+            self._end_if_asked(runner, runner.iter)
+
+    def _end_if_asked(self, runner: Runner, done: int) -> None:
         number = self._asked_anywhere()
         if number:
-            done = f"stopped by {signal.Signals(number).name} after iteration {runner.iter + 1}"
-            saved = self._save(runner)
+            name = signal.Signals(number).name
+            saved = self._save(runner, done)
             barrier()  # a launcher kills all when the first has ended
             self._stop_listening()
-            raise Stopped(f"{done}, {saved}.", number)
+            raise Stopped(f"stopped by {name} after iteration {done}, {saved}.", number)
 
-    def _save(self, runner: Runner) -> str:
+    def _save(self, runner: Runner, done: int) -> str:
         for hook in runner.hooks:
             if isinstance(hook, CheckpointHook):
-                return f"saved in {hook.save_in_between(runner)}: go on with --resume"
+                return f"saved in {hook.save_in_between(runner, done)}: go on with --resume"
         return "without saving: default_hooks.checkpoint is no retina_plugin.CheckpointHook"
 
     def _asked_anywhere(self) -> int:

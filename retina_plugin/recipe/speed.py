@@ -11,6 +11,7 @@ from .report import Change
 DETECTORS = ("RetinaNet", "mmdet.RetinaNet")
 OPTIM_WRAPPERS = ("OptimWrapper", "mmengine.OptimWrapper")
 METRICS = ("CocoMetric", "mmdet.CocoMetric")
+OUR_METRIC = "retina_plugin.CocoMetric"
 FUSED_OPTIMIZERS = ("SGD", "Adam", "AdamW")
 EVALUATORS = ("val_evaluator", "test_evaluator")
 
@@ -42,19 +43,30 @@ def _turn_on(cfg: Config) -> list[Change | None]:
         changes.append(_fill(wrapper.optimizer, "fused", True, "optim_wrapper.optimizer"))
     for key in EVALUATORS:
         if isinstance(cfg.get(key), dict):
-            changes.append(_retype(cfg[key], METRICS, "retina_plugin.CocoMetric", key))
+            changes.append(_retype(cfg[key], METRICS, OUR_METRIC, key))
     return changes
 
 
 def _turn_off(cfg: Config) -> list[Change | None]:
     head = cfg.model.get("bbox_head", ConfigDict())
-    changes = [_retype_wrapper(cfg, "fast=False")]
-    if changes[0] is not None:
-        changes.append(_fill(cfg.optim_wrapper, "dtype", "float32", "optim_wrapper"))
+    changes = _guarded(cfg)
     if head.get("type") == "retina_plugin.RetinaHead":
         changes.append(_fill(head, "form", "plain", "model.bbox_head"))
         if head.get("loss_cls", {}).get("type") == "retina_plugin.FocalLoss":
             changes.append(_fill(head.loss_cls, "form", "plain", "model.bbox_head.loss_cls"))
+    return changes
+
+
+def _guarded(cfg: Config) -> list[Change | None]:
+    """Our wrapper and metric in their plain forms: they refuse what is not finite."""
+    changes = [_retype_wrapper(cfg, "fast=False")]
+    if changes[0] is not None:
+        changes.append(_fill(cfg.optim_wrapper, "dtype", "float32", "optim_wrapper"))
+    for key in EVALUATORS:
+        if isinstance(cfg.get(key), dict):
+            changes.append(_retype(cfg[key], METRICS, OUR_METRIC, key, "fast=False"))
+            if changes[-1] is not None:
+                changes.append(_fill(cfg[key], "backend", "pycocotools", key))
     return changes
 
 

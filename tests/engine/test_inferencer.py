@@ -189,3 +189,11 @@ def test_names_and_reasons():
         cv2.cvtColor(PIXELS[..., 0], cv2.COLOR_BGR2GRAY)
     assert reason_of(failed.value).startswith("OpenCV failed in ")
     assert reason_of(KeyError("img")) == "KeyError: 'img'"
+
+
+def test_weights_that_do_not_fit_are_an_error(make, tiny_config, tmp_path):
+    weights = make().model.state_dict()
+    weights["neck.lateral_convs.0.conv.weight"] = torch.zeros(3, 3, 1, 1)
+    torch.save({"state_dict": weights}, tmp_path / "other.pth")
+    with pytest.raises(UserError, match=r"DetInferencer was given does not fit .*neck.lateral"):
+        DetInferencer(tiny_config(), str(tmp_path / "other.pth"), show_progress=False)

@@ -1,11 +1,11 @@
-"""Results and ground truth that would make COCO's evaluator lie."""
+"""Results that would make COCO's evaluator lie."""
 
 import math
 
 import numpy as np
 import pytest
 
-from retina_plugin.engine.metric_checks import check_result, complete_truth, say_coverage
+from retina_plugin.engine.metric_checks import check_result, say_coverage
 from retina_plugin.errors import UserError
 
 
@@ -16,12 +16,6 @@ def result(boxes=((0, 0, 5, 5), (1, 1, 9, 9)), scores=(0.9, 0.8), labels=(0, 2),
 
 def check(found, path="cat.jpg", class_count=3, images=(4, 5)):
     check_result(found, path, class_count, images)
-
-
-def truth(**changes):
-    box = {"id": 7, "image_id": 4, "category_id": 1, "bbox": [1, 2, 3, 4], "area": 5, "iscrowd": 1}
-    box = {key: value for key, value in {**box, **changes}.items() if value != "none"}
-    return {"images": [{"id": 4}], "annotations": [box]}
 
 
 @pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf])
@@ -51,43 +45,6 @@ def test_an_unknown_image_is_named():
 def test_scores_are_free_and_an_image_may_be_empty():
     check(result(scores=(-7.0, 12.0)))
     check(result(boxes=np.zeros((0, 4)), scores=(), labels=np.zeros(0, int)))
-
-
-def test_missing_fields_of_the_truth_are_filled_and_counted(logged):
-    content = truth(iscrowd="none", area="none")
-    complete_truth(content, "val.json")
-    assert (content["annotations"][0]["iscrowd"], content["annotations"][0]["area"]) == (0, 12)
-    assert "val.json: of 1 annotations 1 lack iscrowd" in logged.text
-    assert "1 lack area" in logged.text
-
-
-def test_a_complete_truth_stays_and_says_nothing(logged):
-    content = truth()
-    complete_truth(content, "val.json")
-    assert content == truth()
-    assert logged.text == ""
-
-
-def test_a_truth_without_boxes_says_what_its_numbers_mean(logged):
-    complete_truth({"images": [{"id": 1}], "annotations": []}, "val.json")
-    assert "val.json has no annotation: every AP is -1" in logged.text
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"bbox": [1, 2, math.nan, 4]},
-        {"bbox": [1, 2, 3]},
-        {"bbox": None},
-        {"bbox": "none"},
-        {"bbox": ["1", "2", "3", "4"]},
-        {"area": math.inf},
-        {"area": "5"},
-    ],
-)
-def test_a_box_of_the_truth_that_is_none_is_named(changes):
-    with pytest.raises(UserError, match=r"val.json: annotation id 7 of image id 4 needs a bbox"):
-        complete_truth(truth(**changes), "val.json")
 
 
 def test_images_without_a_result_are_counted(logged):

@@ -29,6 +29,13 @@ class Signal(Hook):
                 os.kill(os.getpid(), self.number)
 
 
+class SignalInValidation(Hook):
+    """The same within an image of a validation."""
+
+    def before_val_iter(self, runner, *_, **__):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
 @pytest.fixture
 def make_runner(tiny_config, tmp_path):
     def build(*signals, name="a", resume=False, **options):
@@ -66,6 +73,21 @@ def test_the_next_regular_checkpoint_replaces_the_one_in_between(make_runner):
     assert "iter_2.pth" not in names
     assert (Path(runner.work_dir) / "last_checkpoint").read_text() == "epoch_2.pth"
     assert "epoch_2.pth" in names
+
+
+@pytest.mark.parametrize("interval", [1, 100])
+def test_a_validation_is_left_out_and_the_next_epoch_is_whole(make_runner, interval):
+    options = {"default_hooks.checkpoint.interval": interval, "train_cfg.val_interval": 1}
+    runner = make_runner(SignalInValidation(), **options)
+    with pytest.raises(Stopped, match="after iteration 4, saved in"):
+        runner.train()
+    folder = Path(runner.work_dir)
+    name = (folder / "last_checkpoint").read_text()
+    assert name == ("epoch_1.pth" if interval == 1 else "iter_4.pth")
+    assert torch.load(folder / name, weights_only=False)["meta"]["epoch"] == 1
+    resumed = make_runner(name="b", resume=True, **options)
+    resumed.train()
+    assert (resumed.epoch, resumed.iter) == (2, 8)
 
 
 def test_nothing_is_written_twice_where_the_regular_one_has_just_been(make_runner):
