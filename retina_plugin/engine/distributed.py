@@ -65,6 +65,9 @@ def is_first(launcher: str) -> bool:
 def join_processes(cfg: Config) -> None:
     """Opens the process group where there is no GPU; with GPUs MMEngine's Runner does.
 
+    After torchrun's restart it is opened here in any case: torchrun (PyTorch 2.13) keeps the store
+    of the first start, in which the addresses of dead processes are.
+
     Raises:
         UserError: a launcher that works with GPUs only, or fewer GPUs than processes.
     """
@@ -72,11 +75,26 @@ def join_processes(cfg: Config) -> None:
         return
     if torch.cuda.is_available():
         _check_enough_gpus()
+        if restarts() and cfg.launcher == "pytorch":
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+            _open(cfg.get("env_cfg", {}).get("dist_cfg", {}).get("backend", "nccl"))
         return
     if cfg.launcher != "pytorch":
         raise UserError(f"--launcher {cfg.launcher} needs GPUs: use --launcher pytorch on a CPU.")
-    torch_distributed.init_process_group(backend="gloo")
+    _open("gloo")
     cfg.setdefault("model_wrapper_cfg", {"type": "retina_plugin.CPUDistributedDataParallel"})
+
+
+def restarts() -> int:
+    """How often torchrun has started the processes again."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0))
+
+
+def _open(backend: str) -> None:
+    """Open the process group in a part of the store that is this start's own."""
+    store, rank, size = next(torch_distributed.rendezvous("env://"))
+    own = torch_distributed.PrefixStore(f"start_{restarts()}", store)
+    torch_distributed.init_process_group(backend, store=own, rank=rank, world_size=size)
 
 
 def _check_enough_gpus() -> None:

@@ -16,6 +16,7 @@ from .row import Outcome, Row, tally
 from .tiny_training import scratch_folder, tiny_config, write_data
 
 DEADLINE = 30.0  # seconds from a death to the end of the job
+LONG = 10_000  # epochs
 START = 180.0  # seconds until a training has saved its first checkpoint
 MARK = "RETINA_PLUGIN_FAULT"  # an environment variable by which a job's processes are found
 POINTER = "last_checkpoint"
@@ -51,7 +52,7 @@ class Job:
 
     def __init__(self, folder: Path, command: list[str], **options: object) -> None:
         data = write_data(folder / "data")
-        cfg = tiny_config(data, folder / "run", train_cfg__max_epochs=10_000, **options)
+        cfg = tiny_config(data, folder / "run", **{"train_cfg__max_epochs": LONG, **options})
         cfg.dump(folder / "tiny.py")
         self.folder = folder
         self.mark = uuid.uuid4().hex
@@ -145,6 +146,18 @@ def mim_dies() -> str | None:
         return made.ends()
 
 
+def rank_dies_under_max_restarts() -> str | None:
+    """SIGKILL to one of two processes, after which torchrun starts both again."""
+    command = [*TORCHRUN, "--max-restarts=1", str(train_tool()), "tiny.py"]
+    with job(
+        [*command, "--launcher", "pytorch", "--resume", "auto"], train_cfg__max_epochs=9
+    ) as made:
+        os.kill(made.ranks()[-1], signal.SIGKILL)
+        code = made.process.wait(START)
+        is_whole = (made.folder / "run" / POINTER).read_text() == "epoch_9.pth"
+        return None if code == 0 and is_whole else f"exit code {code}"
+
+
 def shell_dies() -> str | None:
     """SIGHUP to the shell of a run under nohup, which goes on."""
     train = " ".join([*PYTHON, str(train_tool()), "tiny.py"])
@@ -161,6 +174,7 @@ DEATHS: tuple[Callable[[], str | None], ...] = (
     torchrun_dies,
     mim_is_told_to_end,
     mim_dies,
+    rank_dies_under_max_restarts,
     shell_dies,
 )
 
@@ -179,5 +193,10 @@ def _trials(trials: int) -> Outcome:
 
 
 ROWS = (
-    Row("D2", "whoever dies, the job ends within 30 s, no process is left", _trials, trials=12),
+    Row(
+        "D2",
+        "whoever dies: the job ends within 30 s without orphans, or goes on as it was told to",
+        _trials,
+        trials=14,
+    ),
 )
