@@ -1,28 +1,25 @@
 """COCO's numbers without a JSON file in between, by pycocotools or by faster-coco-eval."""
 
 import contextlib
-import importlib
 import io
 import logging
 from collections.abc import Iterator, Sequence
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-import pycocotools.coco
 import pycocotools.cocoeval
 from mmdet.evaluation import CocoMetric as MMDetCocoMetric
 from mmengine.logging import print_log
-from rich.console import Console
-from rich.table import Table
 
 from ..errors import UserError
 from ..registry import METRICS
+from .class_table import class_table, table_text
+from .evaluators import chosen_backend, classes_of, coco_of, said_to_the_log
 from .gathering import over_process_group
 from .ground_truth import read_truth
+from .labels import annotations, categories_of_labels
 from .metric_checks import check_result, say_coverage
 
-BACKENDS = ("auto", "pycocotools", "faster_coco_eval")
 # Where pycocotools' summary of boxes has what MMDetection's names mean.
 STATS = {
     "mAP": 0,
@@ -137,12 +134,12 @@ class CocoMetric(MMDetCocoMetric):
 
     def _evaluate(self, found: list[dict]) -> Any:
         """Evaluate detections in COCO's layout; gives pycocotools' evaluator or its like."""
-        coco, evaluator_class = _classes_of(self.backend)
-        with _said_to_the_log():
+        coco, evaluator_class = classes_of(self.backend)
+        with said_to_the_log():
             if not isinstance(self._coco_api, coco):
-                self._coco_api = _coco(coco, self._coco_api.dataset)
+                self._coco_api = coco_of(coco, self._coco_api.dataset)
             truth: Any = self._coco_api
-            detections = _coco(coco, {**truth.dataset, "annotations": found})
+            detections = coco_of(coco, {**truth.dataset, "annotations": found})
             evaluator = evaluator_class(truth, detections, "bbox")
             evaluator.params.catIds = self.cat_ids
             evaluator.params.imgIds = self.img_ids
@@ -169,124 +166,3 @@ class CocoMetric(MMDetCocoMetric):
         six = " ".join(f"{value:.3f}" for value in evaluator.stats[:6])
         print_log(f"bbox_mAP_copypaste: {six}", "current")
         return numbers
-
-
-def chosen_backend(backend: str) -> str:
-    """The module that evaluates.
-
-    Raises:
-        UserError: an unknown one, or one that is not installed.
-    """
-    if backend not in BACKENDS:
-        raise UserError(f"val_evaluator.backend must be one of {BACKENDS}, but got {backend!r}.")
-    is_fast_there = find_spec("faster_coco_eval") is not None
-    if backend == "auto":
-        return "faster_coco_eval" if is_fast_there else "pycocotools"
-    if backend == "faster_coco_eval" and not is_fast_there:
-        raise UserError(
-            "val_evaluator.backend='faster_coco_eval' needs a package that is not installed: "
-            "pip install 'retina_plugin[fast]', or set backend='auto'."
-        )
-    return backend
-
-
-def categories_of_labels(coco: Any, meta: dict) -> list[int]:
-    """Category ids in the order of the labels.
-
-    Args:
-        coco: the annotations, as pycocotools has them.
-        meta: of the dataset; its labels follow the file's order, as MMDetection's do, unless
-            `labels_follow` says that they follow `classes`.
-
-    Raises:
-        UserError: a class that the annotations lack.
-    """
-    if meta.get("labels_follow") != "classes":
-        return coco.get_cat_ids(cat_names=meta["classes"])
-    ids = {category["name"]: category["id"] for category in coco.dataset["categories"]}
-    missing = [name for name in meta["classes"] if name not in ids]
-    if missing:
-        raise UserError(
-            f"val_evaluator.ann_file has no category {missing[0]!r}, which the dataset has; it "
-            f"has {', '.join(map(str, ids))}: evaluate on the annotations of the dataset."
-        )
-    return [ids[name] for name in meta["classes"]]
-
-
-def annotations(images: Sequence[dict], cat_ids: Sequence[int]) -> list[dict]:
-    """Detections of all images as COCO annotations.
-
-    Args:
-        images: `img_id`, `bboxes` (M, 4) pixels, xyxy, `scores` (M,) and `labels` (M,) each.
-        cat_ids: category of each label.
-    """
-    found: list[dict] = []
-    for image in images:
-        boxes = image["bboxes"].astype(np.float64)
-        boxes[:, 2:] -= boxes[:, :2]
-        areas = (boxes[:, 2] * boxes[:, 3]).tolist()
-        columns = (boxes.tolist(), areas, image["scores"].tolist(), image["labels"].tolist())
-        for box, area, score, label in zip(*columns, strict=True):
-            found.append(
-                {
-                    "id": len(found) + 1,
-                    "image_id": image["img_id"],
-                    "category_id": cat_ids[label],
-                    "bbox": box,
-                    "area": area,
-                    "score": score,
-                    "iscrowd": 0,
-                }
-            )
-    return found
-
-
-def class_table(precision: np.ndarray, names: Sequence[str]) -> dict[str, list[float]]:
-    """AP, AP50, AP75 and AP of small, medium and large boxes of each class; NaN without boxes.
-
-    Args:
-        precision: (thresholds, recalls, K, areas, counts) of pycocotools, -1 where there is none.
-        names: of the K classes.
-    """
-    parts: dict[str, tuple[Any, int]] = {"all": (slice(None), 0), "50": (0, 0), "75": (5, 0)}
-    parts |= {size: (slice(None), i) for i, size in enumerate("sml", start=1)}
-    table = {}
-    for k, name in enumerate(names):
-        cells = [precision[threshold, :, k, area, -1] for threshold, area in parts.values()]
-        means = [cell[cell > -1].mean() if (cell > -1).any() else np.nan for cell in cells]
-        table[name] = [round(float(mean), 3) for mean in means]
-    return table
-
-
-def table_text(table: dict[str, list[float]]) -> str:
-    """The table of the classes, to be logged."""
-    grid = Table("category", "mAP", "mAP_50", "mAP_75", "mAP_s", "mAP_m", "mAP_l")
-    for name, values in table.items():
-        grid.add_row(name, *(f"{value:.3f}" for value in values))
-    text = io.StringIO()
-    Console(file=text, width=100).print(grid)
-    return f"\n{text.getvalue()}"
-
-
-def _classes_of(backend: str) -> tuple[type, type]:
-    """Class of a data set and of its evaluation."""
-    if backend == "pycocotools":
-        return pycocotools.coco.COCO, pycocotools.cocoeval.COCOeval
-    package = importlib.import_module(backend)
-    return package.COCO, package.COCOeval_faster
-
-
-def _coco(coco: type, dataset: dict) -> Any:
-    data = coco()
-    data.dataset = dataset
-    data.createIndex()
-    return data
-
-
-@contextlib.contextmanager
-def _said_to_the_log() -> Iterator[None]:
-    """The evaluators print; their table belongs into the log."""
-    with contextlib.redirect_stdout(io.StringIO()) as said:
-        yield
-    table = [line for line in said.getvalue().splitlines() if line.startswith(" Average")]
-    print_log("\n" + "\n".join(table), "current")

@@ -1,6 +1,5 @@
-"""Runs that are killed, or run out of disk, and what is left of them."""
+"""Runs that are killed, and what they end with after they were resumed."""
 
-import errno
 import os
 import signal
 import time
@@ -15,7 +14,6 @@ from mmengine.config import Config
 from torch import Tensor
 
 from ..compat.safe_load import read_checkpoint
-from ..compat.whole_file import damage
 from .disk_events import DiskEvents
 from .row import Outcome, Row, tally
 from .tiny_training import (
@@ -45,8 +43,6 @@ STOCK = {
 }
 RANDOM_SHARE = 0.25  # of the kills come at a random time, the others at a step on the disk
 
-FULL_DISKS = 3  # of so many trials one is a full disk
-
 
 class Reference(NamedTuple):
     """A run that nothing interrupted."""
@@ -57,7 +53,8 @@ class Reference(NamedTuple):
     seconds: float
 
 
-def _config(data: Path, work_dir: Path, setting: dict) -> Config:
+def config_of(data: Path, work_dir: Path, setting: dict) -> Config:
+    """Of a run of three epochs on the data."""
     return tiny_config(data, work_dir, train_cfg__max_epochs=EPOCHS, **setting)
 
 
@@ -69,7 +66,7 @@ def _final(work_dir: Path) -> dict[str, Tensor]:
     return content["state_dict"] | state
 
 
-def _started(cfg: Config, act: Callable[[int], None] | None = None) -> int:
+def started(cfg: Config, act: Callable[[int], None] | None = None) -> int:
     """Train in a fork that does `act` at each step on the disk; gives its process id."""
 
     def work() -> int:
@@ -89,7 +86,7 @@ def reference(data: Path, folder: Path, setting: dict) -> Reference:
         steps.write_text(str(number + 1))
 
     begun = time.monotonic()
-    code = wait(_started(_config(data, folder / "run", setting), count))
+    code = wait(started(config_of(data, folder / "run", setting), count))
     seconds = time.monotonic() - begun
     if code:
         raise RuntimeError(f"the run without a fault ended with {code}.")
@@ -104,26 +101,27 @@ def killed_at_step(data: Path, whole: Reference, step: int) -> str | None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     with scratch_folder() as folder:
-        code = wait(_started(_config(data, folder, whole.setting), kill))
+        code = wait(started(config_of(data, folder, whole.setting), kill))
         if code != -signal.SIGKILL:
             return f"step {step}: the run ended with {code} before it was killed"
-        return _resumed(data, folder, whole, f"killed at step {step} of {whole.steps}")
+        return resumed(data, folder, whole, f"killed at step {step} of {whole.steps}")
 
 
 def killed_at_time(data: Path, whole: Reference, share: float) -> str | None:
     """The same, killed after a share of the time of a run."""
     with scratch_folder() as folder:
-        child = _started(_config(data, folder, whole.setting))
+        child = started(config_of(data, folder, whole.setting))
         time.sleep(share * whole.seconds)
         os.kill(child, signal.SIGKILL)
         wait(child)
-        return _resumed(data, folder, whole, f"killed after {share:.2f} of a run")
+        return resumed(data, folder, whole, f"killed after {share:.2f} of a run")
 
 
-def _resumed(data: Path, folder: Path, whole: Reference, where: str) -> str | None:
-    cfg = _config(data, folder, whole.setting)
+def resumed(data: Path, folder: Path, whole: Reference, where: str) -> str | None:
+    """Resume a run and compare its end; `where` is what was done to it."""
+    cfg = config_of(data, folder, whole.setting)
     cfg.resume = True
-    code = wait(_started(cfg))
+    code = wait(started(cfg))
     if code:
         return f"{where}: resuming ended with {code} ({whole.setting})"
     final = _final(folder)
@@ -165,60 +163,6 @@ def _at_times(data: Path, wholes: list[Reference], count: int) -> list[partial]:
     ]
 
 
-def whole_checkpoints(work_dir: Path) -> list[Path]:
-    """Checkpoints of training that can be resumed."""
-    names = [*work_dir.glob("epoch_*.pth"), *work_dir.glob("iter_*.pth")]
-    return [path for path in names if damage(path) is None]
-
-
-def instants(data: Path, setting: dict) -> list[str | None]:
-    """A run in which at every step on the disk the whole checkpoints are counted."""
-    with scratch_folder() as folder:
-        work_dir, log = folder / "run", folder / "log"
-        log.touch()
-
-        def look(number: int) -> None:  # noqa: ARG001
-            there = len(whole_checkpoints(work_dir))
-            with log.open("a") as file:
-                file.write(f"{there}\n")
-
-        code = wait(_started(_config(data, work_dir, setting), look))
-        counts = [int(line) for line in log.read_text().split()]
-    first = next((i for i, count in enumerate(counts) if count), len(counts))
-    bad = f"no whole checkpoint at an instant ({setting})"
-    results = [None if count else bad for count in counts[first:]]
-    return results if code == 0 and results else [f"the run ended with {code} ({setting})"]
-
-
-def full_disk(data: Path, whole: Reference, step: int) -> str | None:
-    """A run whose disk is full from a step on: it ends in a sentence, and can be resumed."""
-
-    def fill(number: int) -> None:
-        if number >= step:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    with scratch_folder() as folder:
-        where = f"disk full at step {step} of {whole.steps}"
-        code = wait(_started(_config(data, folder, whole.setting), fill))
-        return _resumed(data, folder, whole, where) if code == 1 else f"{where}: it gave {code}"
-
-
-def disk_trials(trials: int, stock: bool = False) -> Outcome:
-    """R2: whole checkpoints at every instant, and with a disk that is full."""
-    warm()
-    with scratch_folder() as folder:
-        data = write_data(folder / "data")
-        settings = [{**setting, **(STOCK if stock else {})} for setting in SETTINGS[:2]]
-        looked = [result for setting in settings for result in instants(data, setting)]
-        if stock:
-            return tally(looked[:trials], "at every instant of a run")
-        looked = looked[: trials - trials // FULL_DISKS]
-        whole = reference(data, folder / "whole", settings[0])
-        picked = np.linspace(0, whole.steps - 1, trials - len(looked)).round().astype(int)
-        full = in_forks([partial(full_disk, data, whole, step) for step in picked])
-        return tally([*looked, *full], f"{len(looked)} instants, {len(full)} times a full disk")
-
-
 ROWS = (
     Row(
         "R1",
@@ -227,13 +171,5 @@ ROWS = (
         trials=240,
         stock=partial(kill_trials, stock=True),
         stock_trials=12,
-    ),
-    Row(
-        "R2",
-        "at any instant, and on a full disk, a whole checkpoint is there",
-        disk_trials,
-        trials=120,
-        stock=partial(disk_trials, stock=True),
-        stock_trials=60,
     ),
 )

@@ -11,6 +11,7 @@ from . import (
     extreme_logits,
     fuzz,
     hostile_files,
+    instants,
     kills,
     many_boxes,
     metric_trials,
@@ -21,6 +22,7 @@ from .row import Row
 
 GROUPS = (
     kills,
+    instants,
     broken_checkpoints,
     bad_data,
     fuzz,
