@@ -16,7 +16,7 @@ from .row import Outcome, Row, tally
 from .tiny_training import scratch_folder, tiny_config, write_data
 
 DEADLINE = 30.0  # seconds from a death to the end of the job
-LONG = 10_000  # epochs
+LONG = 1000  # epochs
 START = 180.0  # seconds until a training has saved its first checkpoint
 MARK = "RETINA_PLUGIN_FAULT"  # an environment variable by which a job's processes are found
 POINTER = "last_checkpoint"

@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -41,13 +41,13 @@ def torture(**arguments: object) -> int:
 def _torture(arguments: SimpleNamespace) -> None:
     rows = chosen(ROWS, arguments.rows, arguments.quick)
     console = Console(width=WIDTH)
-    results = []
+    results: list[Result] = []
     for row in rows:
         with console.status(f"{row.id}: {row.title}"), without_log():
             results.append(tried(row, arguments.quick, arguments.trials))
-        say_failures(console, results[-1])
+        say(console, results[-1])
+        save(results, arguments.out)  # what is there, if this ends early
     console.print(table_of(results))
-    save(results, arguments.out)
     console.print(f"figures: {arguments.out}")
     failed = [result.row.id for result in results if not result.ours.passed]
     if failed:
@@ -82,13 +82,22 @@ def chosen(rows: tuple[Row, ...], ids: list[str], quick: bool) -> list[Row]:
 def tried(row: Row, quick: bool, trials: int | None) -> Result:
     """Try a row on both sides."""
     started = time.perf_counter()
-    ours = row.ours(trials or (row.quick if quick else row.trials))
-    stock = row.stock(row.stock_trials) if row.stock and not quick else None
+    ours = _outcome(row.ours, trials or (row.quick if quick else row.trials))
+    stock = _outcome(row.stock, row.stock_trials) if row.stock and not quick else None
     return Result(row, ours, stock, time.perf_counter() - started)
 
 
-def say_failures(console: Console, result: Result) -> None:
-    """What went wrong with ours, in words."""
+def _outcome(side: Callable[[int], Outcome], trials: int) -> Outcome:
+    """Of a side; one that breaks down has failed, and the other rows go on."""
+    try:
+        return side(trials)
+    except Exception as error:  # noqa: BLE001 (any fault may show itself here)
+        return Outcome(0, trials, (f"it broke down with {type(error).__name__}: {error}",))
+
+
+def say(console: Console, result: Result) -> None:
+    """A row as it is done, and what went wrong with ours, in words."""
+    console.print(f"{result.row.id}: {_share(result.ours)} in {result.seconds:.0f} s")
     for failure in result.ours.failures:
         console.print(f"[red]{result.row.id}[/red] {failure}", highlight=False)
 

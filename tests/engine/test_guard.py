@@ -160,3 +160,19 @@ def test_too_high_a_rate_is_said(make_runner):
 def test_other_policies_are_refused(options):
     with pytest.raises(UserError, match="default_hooks.guard expects"):
         GuardHook(**options)
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_on_an_accelerator_the_verdict_comes_late_but_before_anything_is_saved(
+    make_runner, monkeypatch, at
+):
+    """The epoch has two iterations: the second's verdict is due when the checkpoint is."""
+    monkeypatch.setattr("retina_plugin.engine.guard._on_accelerator", lambda runner: True)
+    runner = make_runner({at}, spoil_pixels)
+    remember = Remember()
+    runner.register_hook(remember)
+    with pytest.raises(UserError, match=f"iteration {at} was not finite"):
+        runner.train()
+    assert len(remember.seen) == (1 if at == 1 else 2)
+    assert list(Path(runner.work_dir).glob("*.pth")) == []
+    assert (Path(runner.log_dir) / f"not_finite_iter_{at}").is_dir()

@@ -37,3 +37,12 @@ def test_exit_code_and_figures(rows, code, monkeypatch, tmp_path, capsys):
     figures = json.loads(out.read_text())
     assert figures["A1"]["ours"] == {"good": 3, "trials": 3, "failures": [], "note": ""}
     assert ("B1 lost" in capsys.readouterr().out) == bool(code)
+
+
+def test_a_row_that_breaks_down_has_failed_and_the_others_go_on(monkeypatch, tmp_path, capsys):
+    broken = Row("C1", "a trial", lambda count: tally([1 / 0]), trials=2)
+    monkeypatch.setattr("retina_plugin.faults.torture.ROWS", (broken, GOOD))
+    assert torture(rows=[], quick=False, trials=None, out=tmp_path / "t.json") == 1
+    out = capsys.readouterr().out
+    assert "C1 it broke down with ZeroDivisionError" in out
+    assert "A1: 3/3" in out
