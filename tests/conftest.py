@@ -167,6 +167,8 @@ def tiny_config(coco_folder, tmp_path):
         changes = {**TINY, "data_root": f"{coco_folder}/", "work_dir": f"{tmp_path}/work"}
         changes["visualizer.name"] = str(tmp_path)  # MMEngine keeps one of a name a process
         cfg.merge_from_dict({**changes, **options})
-        return resolve(cfg, say=None)
+        cfg = resolve(cfg, say=None)
+        cfg._format_python_code = False  # takes longer than the training, at each checkpoint
+        return cfg
 
     return build
