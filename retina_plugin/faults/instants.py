@@ -75,6 +75,7 @@ ROWS = (
         "at any instant, and on a full disk, a whole checkpoint is there",
         disk_trials,
         trials=120,
+        quick=6,
         stock=partial(disk_trials, stock=True),
         stock_trials=60,
     ),

@@ -169,6 +169,7 @@ ROWS = (
         "killed at any step: resumes, every tensor as without the kill",
         kill_trials,
         trials=240,
+        quick=4,
         stock=partial(kill_trials, stock=True),
         stock_trials=12,
     ),
