@@ -1,17 +1,16 @@
 """From the head's outputs of one image to its detections (section 4.1, inference)."""
 
-import logging
 from dataclasses import dataclass
 
 import torch
 from mmcv.ops import batched_nms
 from mmdet.structures.bbox import scale_boxes
-from mmengine.logging import print_log
 from mmengine.structures import InstanceData
 from torch import Tensor
 
 from .boxes import box_sizes
 from .compat.mmcv_ext import is_stand_in
+from .log import warn
 from .nms import nms
 
 MMCV_SPLITS_FROM = 10_000  # boxes from which mmcv's batched_nms takes one class after the other
@@ -129,10 +128,8 @@ def _finite(results: InstanceData, meta: dict) -> InstanceData:
     if dropped == 0:
         return results
     path = meta.get("img_path") or "without a path"
-    print_log(
+    warn(
         f"{dropped} of {len(finite)} candidates of image {path} are not finite and were dropped; "
-        "the weights or the image hold NaN or infinity.",
-        logger="current",
-        level=logging.WARNING,
+        "the weights or the image hold NaN or infinity."
     )
     return results[finite]

@@ -1,16 +1,15 @@
 """MMDetection's RetinaNet, computed in the layout and precision that suit the processor."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from mmdet.models.detectors import RetinaNet as StockRetinaNet
-from mmengine.logging import print_log
 from torch import Tensor
 
 from .folding import fold
+from .log import warn
 from .precision import autocast_of, check_dtype, chosen_dtype
 from .registry import MODELS
 
@@ -55,11 +54,9 @@ class RetinaNet(StockRetinaNet):
         try:
             fold(self.backbone)
         except Exception as error:  # noqa: BLE001 (tracing runs the backbone's own code)
-            print_log(
+            warn(
                 f"Batch norm stays a layer of its own: {type(self.backbone).__name__} cannot be "
-                f"traced ({error}).",
-                logger="current",
-                level=logging.WARNING,
+                f"traced ({error})."
             )
 
     def init_weights(self) -> None:

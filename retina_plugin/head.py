@@ -1,6 +1,5 @@
 """The RetinaNet head: two subnets shared by all levels, their losses, their detections."""
 
-import logging
 from typing import cast
 
 import torch
@@ -11,7 +10,6 @@ from mmdet.registry import MODELS as MMDET_MODELS
 from mmdet.registry import TASK_UTILS as MMDET_TASK_UTILS
 from mmdet.structures import SampleList
 from mmdet.utils import ConfigType, InstanceList, OptConfigType, OptMultiConfig
-from mmengine.logging import print_log
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
@@ -19,6 +17,7 @@ from .anchors import AnchorGrid
 from .detections import Candidates, concatenate, detections, select
 from .errors import UserError
 from .kernels.candidates import is_small, promising, steady_sigmoid
+from .log import warn
 from .normaliser import Normaliser
 from .objective import (
     box_loss,
@@ -157,11 +156,9 @@ class RetinaHead(BaseDenseHead):
         )
         given = self.retina_cls.state_dict()["bias"]
         if self.init_cfg != NORMAL and not torch.allclose(given, bias):
-            print_log(
+            warn(
                 "model.bbox_head.init_cfg would have left the classification bias without "
-                f"RetinaNet's prior; it was set for prior_prob={self.prior_prob}.",
-                logger="current",
-                level=logging.WARNING,
+                f"RetinaNet's prior; it was set for prior_prob={self.prior_prob}."
             )
         given.copy_(bias)
 
@@ -209,7 +206,7 @@ class RetinaHead(BaseDenseHead):
         places, order = places_of(targets, grid)
         deltas = deltas_at(self.reg_convs, self.retina_reg, x, places, self.box_channels)
         positive = of_own_class(deltas[order], targets, self.reg_class_agnostic)
-        return self._losses(self._logits(x), positive, targets, grid)
+        return self.losses_of(torch.cat(self._logits(x), 1), positive, targets, grid)
 
     def _logits(self, x: tuple[Tensor, ...]) -> Levels:
         """Logits (N, Ri, K) of each level."""
@@ -251,19 +248,33 @@ class RetinaHead(BaseDenseHead):
         """Losses of what `forward` returned; each is normalised as `normaliser` says."""
         targets = self.targets(grid, gts, metas, ignored)
         positive = positive_deltas(torch.cat(deltas, 1), targets, self.reg_class_agnostic)
-        return self._losses(logits, positive, targets, grid)
+        return self.losses_of(torch.cat(logits, 1), positive, targets, grid)
 
-    def _losses(
-        self, logits: Levels, positive: Tensor, targets: Targets, grid: AnchorGrid
+    def losses_of(
+        self,
+        logits: Tensor,
+        positive: Tensor,
+        targets: Targets,
+        grid: AnchorGrid,
+        factors: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Both losses from the logits of all anchors and the deltas (P, 4) of the positives."""
-        factors = self.normaliser(targets.positives)
+        """Both losses from the logits (N, R, K) of all anchors and the deltas (P, 4) of positives.
+
+        Args:
+            logits: of all anchors.
+            positive: of the positives.
+            targets: what they learn.
+            grid: the anchors.
+            factors: (N,) by which each image's sum is multiplied; the normaliser's without any.
+        """
+        if factors is None:
+            factors = self.normaliser(targets.positives)
         anchors = targets.anchors(grid.flat())  # (P, 4)
         ious = predicted_ious(self.loss_cls, positive, anchors, targets, self.bbox_coder)
         pos_weight = self.train_cfg["pos_weight"]
         return {
             "loss_cls": classification_loss(
-                self.loss_cls, torch.cat(logits, 1), targets, factors, pos_weight, ious
+                self.loss_cls, logits, targets, factors, pos_weight, ious
             ),
             "loss_bbox": box_loss(
                 self.loss_bbox,
@@ -282,13 +293,14 @@ class RetinaHead(BaseDenseHead):
         gts: list[InstanceData],
         metas: list[dict],
         ignored: list[InstanceData | None] | None = None,
+        form: str | None = None,
     ) -> Targets:
         """Assign the anchors of the batch and look up what they learn.
 
-        Labels are checked in every step, but `masked` in the first only, to
-        spare the wait for the device.
+        `form` stands in for the head's own. Labels are checked in every step, but in the form
+        `masked` in the first only, to spare the wait for the device.
         """
-        form = target_form(self.form, grid.flat().device.type)
+        form = target_form(form or self.form, grid.flat().device.type)
         if form != "masked" or not self._labels_seen:
             check_gt_labels(gts, metas, self.num_classes)
             self._labels_seen = True

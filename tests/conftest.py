@@ -29,6 +29,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import MMLogger
 from mmengine.structures import InstanceData
 
+from retina_plugin.faults.tiny_training import TINY_DETECTOR, WITHOUT_WORKERS
 from retina_plugin.recipe import resolve
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -106,22 +107,12 @@ def logged(caplog):
 
 
 TINY = {
+    **TINY_DETECTOR,
+    **WITHOUT_WORKERS,
     "model.backbone.depth": 18,
-    "model.backbone.base_channels": 8,
     "model.backbone.init_cfg": None,
-    "model.neck.in_channels": [8, 16, 32, 64],
-    "model.neck.out_channels": 16,
-    "model.bbox_head.in_channels": 16,
-    "model.bbox_head.feat_channels": 16,
-    "model.bbox_head.stacked_convs": 1,
     "model.test_cfg.score_thr": 0.001,  # untrained scores are about 0.01
     "train_cfg.max_epochs": 1,
-    "train_dataloader.num_workers": 0,
-    "train_dataloader.persistent_workers": False,
-    "val_dataloader.num_workers": 0,
-    "val_dataloader.persistent_workers": False,
-    "test_dataloader.num_workers": 0,
-    "test_dataloader.persistent_workers": False,
 }
 
 

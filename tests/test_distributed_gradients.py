@@ -54,6 +54,7 @@ wrapped(features, [sample(BOXES[i]) for i in MINE]).backward()
 if os.environ.get("RANK", "0") == "0":
     torch.save({name: p.grad for name, p in model.named_parameters()}, sys.argv[1])
 if distributed.is_initialized():
+    del wrapped  # before the group: its reducer would wait for a thread that waits for Python
     distributed.destroy_process_group()
 """
 

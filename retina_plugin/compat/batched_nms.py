@@ -7,15 +7,14 @@ without boxes there is no largest one.
 
 import functools
 import importlib
-import logging
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from mmengine.logging import print_log
 from torch import Tensor
 
+from ..log import warn
 from ..nms import at_least_float32
 
 
@@ -55,9 +54,7 @@ def guarded(batched_nms: Callable) -> Callable:
 
 
 def _say_dropped(dropped: int, total: int) -> None:
-    print_log(
+    warn(
         f"{dropped} of {total} candidates of an image are not finite and were dropped before NMS; "
-        "the weights or the image hold NaN or infinity.",
-        logger="current",
-        level=logging.WARNING,
+        "the weights or the image hold NaN or infinity."
     )

@@ -4,14 +4,12 @@ MMEngine 0.10.7 fails on its own checkpoints under PyTorch >= 2.6, and unpickles
 whatever it downloads. The loaders' names matter: MMEngine logs them from the eleventh letter on.
 """
 
-import logging
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import mmengine
 from mmengine.fileio import get_file_backend
-from mmengine.logging import print_log
 from mmengine.runner import CheckpointLoader
 from mmengine.runner.checkpoint import (
     get_deprecated_model_names,
@@ -21,6 +19,7 @@ from mmengine.runner.checkpoint import (
 )
 
 from ..errors import UserError
+from ..log import warn
 from .downloads import fetch, is_verified
 from .safe_load import read_checkpoint
 
@@ -50,11 +49,9 @@ def load_from_local(filename: str, map_location: Any = None) -> Any:
 def load_from_http(filename: str, map_location: Any = None) -> Any:
     """Download a URL once, compare the hash that its name carries, and read the copy."""
     if filename.startswith("http://") and not is_verified(filename):
-        print_log(
+        warn(
             f"{filename} came over plain http and has no hash in its name: whoever is on the way "
-            "can have changed the weights; use https://, or NAME-SHA256.pth.",
-            logger="current",
-            level=logging.WARNING,
+            "can have changed the weights; use https://, or NAME-SHA256.pth."
         )
     return read_checkpoint(fetch(filename), map_location)
 

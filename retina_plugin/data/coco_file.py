@@ -12,6 +12,8 @@ from typing import Any
 from ..errors import UserError
 from .entries import Entries
 
+PICKLES = (".pkl", ".pickle")
+
 
 def read_coco(path: str, name: str = "") -> dict[str, Any]:
     """The lists `images`, `categories` and `annotations` of a file; the last may be missing.
@@ -24,7 +26,7 @@ def read_coco(path: str, name: str = "") -> dict[str, Any]:
         UserError: the file is missing, empty, a pickle, no JSON, or lists no images or categories.
     """
     name = name or path
-    if path.endswith((".pkl", ".pickle")):
+    if path.lower().endswith(PICKLES):
         raise UserError(f"{name} is a pickle, which runs code when it is opened: give COCO JSON.")
     if not os.path.isfile(path):
         raise UserError(f"there is no annotation file {name}.")

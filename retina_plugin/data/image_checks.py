@@ -1,12 +1,10 @@
 """What is held against an image before and after it is prepared, and what was passed over."""
 
-import logging
 import os
 from typing import Any
 
-from mmengine.logging import print_log
-
 from ..errors import UserError
+from ..log import warn
 from .confinement import is_inside
 from .image_header import declared_size
 
@@ -107,13 +105,13 @@ class ImageChecks:
                 f"{count} images cannot be used, more than max_unreadable={self.max_unreadable}: "
                 f"{', '.join(list(self.skipped)[:SHOWN])}; the last: {sentence}"
             ) from error
-        _warn(f"skipped {count} of at most {self.max_unreadable} in this process: {sentence}")
+        warn(f"skipped {count} of at most {self.max_unreadable} in this process: {sentence}")
 
     def count_degenerate(self, info: dict, dropped: int) -> None:
         """Say how many boxes were dropped: at the first, and whenever the count has doubled."""
         before, self.degenerate = self.degenerate, self.degenerate + dropped
         if before.bit_length() < self.degenerate.bit_length():
-            _warn(
+            warn(
                 f"{info['img_path']} (image id {info['img_id']}): dropped {dropped} boxes that are "
                 "narrower or lower than 1 px, or not finite, after the transforms; "
                 f"{self.degenerate} so far in this process."
@@ -129,7 +127,3 @@ def at_least_0(name: str, value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
         raise UserError(f"{name} expects a number of 0 or more, but got {value!r}.")
     return value
-
-
-def _warn(text: str) -> None:
-    print_log(text, logger="current", level=logging.WARNING)

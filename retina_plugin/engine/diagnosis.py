@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ..data.seeding import seeded
 from ..head import RetinaHead
 from ..precision import autocast_of
+from .distributed import unwrapped
 from .finite import training_statistics
 from .level_losses import LevelLoss, losses_of_levels
 from .safe_files import write_whole
@@ -95,15 +96,10 @@ def _known(runner: Runner, iteration: Iteration) -> Facts:
         gradient_norms=bad or norms,
         weights_not_finite=[
             name
-            for name, value in bare(runner.model).state_dict().items()
+            for name, value in unwrapped(runner.model).state_dict().items()
             if value.is_floating_point() and not value.isfinite().all()
         ],
     )
-
-
-def bare(model: nn.Module) -> Any:
-    """The detector inside of what distributes it."""
-    return model.module if hasattr(model, "module") else model
 
 
 @contextmanager
@@ -121,7 +117,7 @@ def _unchanged(model: nn.Module) -> Iterator[None]:
 
 def _compute_again(runner: Runner, iteration: Iteration, facts: Facts) -> None:
     """The same batch with the same random numbers: pixels, positives, levels, float32."""
-    model = bare(runner.model)
+    model = unwrapped(runner.model)
     seed_iteration(runner, iteration.index)
     data = model.data_preprocessor(iteration.batch, True)
     inputs, samples = data["inputs"], data["data_samples"]

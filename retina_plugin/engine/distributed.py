@@ -1,6 +1,7 @@
 """Several processes without a GPU, which MMEngine's launcher does not provide for."""
 
 import os
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -37,6 +38,13 @@ class CPUDistributedDataParallel(MMDistributedDataParallel):
         **options: object,
     ) -> None:
         super().__init__(module, broadcast_buffers=broadcast_buffers, **options)
+
+
+def unwrapped(model: Any) -> Any:
+    """The detector inside of what distributes it or augments it at test time."""
+    while hasattr(model, "module"):
+        model = model.module
+    return model
 
 
 def _from_environment(launcher: str, variable: str) -> int:

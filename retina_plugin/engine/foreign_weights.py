@@ -8,6 +8,7 @@ from mmengine.runner import Runner
 
 from ..neck import RetinaFPN
 from ..registry import HOOKS
+from .distributed import unwrapped
 
 
 @HOOKS.register_module()
@@ -19,10 +20,7 @@ class ForeignWeightsHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Looks for our name in the config text that the checkpoint carries."""
-        model = runner.model
-        while hasattr(model, "module"):  # distributed, test-time augmentation
-            model = model.module
-        neck = getattr(model, "neck", None)
+        neck = getattr(unwrapped(runner.model), "neck", None)
         if isinstance(neck, RetinaFPN) and neck.relu_before_extra_convs and _foreign(checkpoint):
             warnings.warn(
                 "these weights were trained by MMDetection, without the ReLU before P7: they "

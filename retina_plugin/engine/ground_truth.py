@@ -1,15 +1,15 @@
 """The ground truth of an evaluation, checked and completed for COCO's evaluator."""
 
-import logging
 import math
 from typing import Any
 
 from mmdet.datasets.api_wrappers import COCO
 from mmengine.fileio import get_local_path
-from mmengine.logging import print_log
 
 from ..data.coco_file import read_coco
 from ..errors import UserError
+from ..log import warn
+from .evaluators import coco_of
 
 
 def read_truth(ann_file: str, backend_args: dict | None, by_id: bool = False) -> COCO:
@@ -28,9 +28,7 @@ def read_truth(ann_file: str, backend_args: dict | None, by_id: bool = False) ->
     complete_truth(content, str(ann_file))
     if by_id:
         content["categories"].sort(key=lambda category: category["id"])
-    truth = COCO()
-    truth.dataset = content
-    truth.createIndex()
+    truth = coco_of(COCO, content)
     truth.img_ann_map, truth.cat_img_map = truth.imgToAnns, truth.catToImgs
     return truth
 
@@ -57,17 +55,17 @@ def complete_truth(dataset: dict, source: str) -> None:
                 annotation[key] = value
                 filled[key] += 1
     if any(filled.values()):
-        _warn(
+        warn(
             f"{source}: of {len(boxes)} annotations {filled['iscrowd']} lack iscrowd, taken for 0, "
             f"and {filled['area']} lack area, taken for width times height of the box."
         )
     if any(annotation.get("id") == 0 for annotation in boxes):
-        _warn(
+        warn(
             f"{source} has an annotation with id 0, which COCO's evaluator counts as not found "
             "even where it was: number annotations from 1."
         )
     if not boxes:
-        _warn(f"{source} has no annotation: every AP is -1, COCO's sign for nothing to be found.")
+        warn(f"{source} has no annotation: every AP is -1, COCO's sign for nothing to be found.")
 
 
 def _check_numbers(annotation: dict, source: str) -> None:
@@ -84,7 +82,3 @@ def _check_numbers(annotation: dict, source: str) -> None:
 
 def _is_finite(value: Any) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
-
-
-def _warn(text: str) -> None:
-    print_log(text, "current", logging.WARNING)

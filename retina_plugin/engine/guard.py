@@ -1,15 +1,14 @@
 """A run whose loss or gradient is not finite stops with a report, its weights as they were."""
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from ..errors import UserError
+from ..log import warn
 from ..registry import HOOKS
 from .diagnosis import Iteration, diagnose
 from .finite import FiniteGuard
@@ -53,11 +52,9 @@ class GuardHook(Hook):
         if isinstance(runner.optim_wrapper, MixedPrecisionOptimWrapper):
             self._guard = runner.optim_wrapper.guard = FiniteGuard(runner.model)
             return
-        print_log(
+        warn(
             f"Only losses are guarded: {type(runner.optim_wrapper).__name__} steps before they are "
-            "seen; retina_plugin.MixedPrecisionOptimWrapper does not.",
-            logger="current",
-            level=logging.WARNING,
+            "seen; retina_plugin.MixedPrecisionOptimWrapper does not."
         )
 
     def before_train_iter(self, runner: Runner, *_: Any, **__: Any) -> None:  # noqa: ARG002
@@ -103,7 +100,7 @@ class GuardHook(Hook):
         """Wait for the last verdict; say how many batches were left out."""
         self._act(runner)
         if self.skipped:
-            print_log(f"{self.skipped} batches were left out.", "current", logging.WARNING)
+            warn(f"{self.skipped} batches were left out.")
 
     def _act(self, runner: Runner) -> None:
         iteration, self._pending = self._pending, None
@@ -113,12 +110,13 @@ class GuardHook(Hook):
         folder, cause = diagnose(runner, iteration)
         said = f"iteration {iteration.index + 1} was not finite, {cause.text}"
         if self.policy == "skip" and self.skipped <= self.max_skipped:
-            print_log(f"Left out: {said}; see {folder}.", "current", logging.WARNING)
+            warn(f"Left out: {said}; see {folder}.")
             return
         many = f"{self.max_skipped} were left out before it; " if self.policy == "skip" else ""
+        kept = "weights and checkpoints are" if self._guard else "checkpoints are"
         raise UserError(
-            f"{said}; {many}weights and checkpoints are as they were before it: {cause.advice}, "
-            f"and go on with --resume ({folder} holds images, boxes, losses and gradients)."
+            f"{said}; {many}{kept} as they were before it: {cause.advice}, and go on with "
+            f"--resume ({folder} holds images, boxes, losses and gradients)."
         )
 
 

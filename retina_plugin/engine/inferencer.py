@@ -1,15 +1,14 @@
 """MMDetection's DetInferencer, for which a bad image is one error and not the end."""
 
 import copy
-import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 from mmdet.apis import DetInferencer as MMDetInferencer
-from mmengine.logging import print_log
 
 from ..errors import UserError
+from ..log import warn
 from ..recipe.speed import choose_speed
 from .inferencer_inputs import as_image, images_of_folder, name_of, reason_of
 from .loaded_weights import check_finite, check_whole
@@ -95,7 +94,7 @@ class DetInferencer(MMDetInferencer):
             except Exception as error:  # noqa: BLE001 (any transform may trip over an image)
                 self._reasons[index] = reason_of(error)
                 text = f"{name_of(given, index)} is left out: {self._reasons[index]}."
-                print_log(text, "current", logging.WARNING)
+                warn(text)
             if len(chunk) == chunk_size:
                 yield chunk
                 chunk = []

@@ -1,6 +1,5 @@
 """What an inferencer is given, as images that a pipeline can take, and why something is none."""
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +7,9 @@ import cv2
 import numpy as np
 from mmdet.apis.det_inferencer import IMG_EXTENSIONS
 from mmengine.fileio import get_file_backend, join_path
-from mmengine.logging import print_log
 
 from ..errors import UserError
+from ..log import warn
 
 SUFFIXES = (*IMG_EXTENSIONS, ".gif")
 
@@ -35,7 +34,7 @@ def images_of_folder(inputs: Any) -> Any:
             f"The folder {inputs} holds no image: {others} end in none of {', '.join(SUFFIXES)}."
         )
     if len(images) < len(names):
-        _warn(f"{others} of the folder {inputs} are left out, as they do not end like an image.")
+        warn(f"{others} of the folder {inputs} are left out, as they do not end like an image.")
     return [join_path(inputs, name) for name in images]
 
 
@@ -79,7 +78,7 @@ def _in_range(pixels: np.ndarray) -> np.ndarray:
         raise UserError("the array holds NaN or infinity.")
     if pixels.dtype.kind == "f":
         if 0 < high <= 1:
-            _warn(f"An array's values end at {high:.3g}; pixel values from 0 to 255 are expected.")
+            warn(f"An array's values end at {high:.3g}; pixel values from 0 to 255 are expected.")
         return pixels.astype(np.float32)
     if low < 0 or high > 255:
         raise UserError(f"pixel values are expected from 0 to 255, but lie in {low}..{high}.")
@@ -101,7 +100,3 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, cv2.error):
         return f"OpenCV failed in {error.func} ({error.err})"
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
-
-
-def _warn(text: str) -> None:
-    print_log(text, "current", logging.WARNING)

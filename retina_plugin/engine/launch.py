@@ -128,6 +128,7 @@ def ask_to_resume(cfg: Config, resume: str) -> None:
                 f"--resume: there is no checkpoint in {cfg.work_dir}; name one, or use "
                 "--resume auto to start afresh where there is none."
             )
+        cfg.load_from = last  # not to be looked for, and read whole, once more
 
 
 def augmented(cfg: Config) -> Config:

@@ -1,6 +1,7 @@
 """The losses of a batch, level by level of the pyramid."""
 
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from mmdet.models.utils import unpack_gt_instances
@@ -8,8 +9,8 @@ from mmdet.structures import SampleList
 from torch import Tensor
 
 from ..head import RetinaHead
-from ..objective import box_loss, classification_loss, positive_deltas, predicted_ious
-from ..targets import ListedTargets, batch_codes, listed_targets, target_form
+from ..objective import positive_deltas
+from ..targets import ListedTargets
 
 
 @dataclass(frozen=True)
@@ -28,37 +29,23 @@ def losses_of_levels(
     head: RetinaHead, x: tuple[Tensor, ...], samples: SampleList
 ) -> list[LevelLoss]:
     """Losses of each level (N, C, Hi, Wi) of a batch; they add up to the head's."""
-    logits, deltas = head(x)
-    targets = _targets(head, x, samples)
-    factors = head.normaliser(targets.positives)
-    grid = head.grid(x)
-    found, first = [], 0
-    for level, (of_logits, of_deltas) in enumerate(zip(logits, deltas, strict=True)):
-        after = first + of_logits.shape[1]
-        own = _within(targets, first, after)
-        found.append(
-            LevelLoss(
-                grid.strides[level][0],
-                own.positives.tolist(),
-                *_losses(
-                    head, torch.cat(logits, 1), torch.cat(deltas, 1), own, factors, grid.flat()
-                ),
-                _largest(of_logits),
-                _largest(of_deltas),
-            )
-        )
-        first = after
-    return found
-
-
-def _targets(head: RetinaHead, x: tuple[Tensor, ...], samples: SampleList) -> ListedTargets:
+    levels = list(zip(*head(x), strict=True))  # of logits and deltas
+    logits, deltas = (torch.cat(each, 1) for each in zip(*levels, strict=True))
     gts, ignored, metas = unpack_gt_instances(samples)
     grid = head.grid(x)
-    usable = grid.usable(metas, head.train_cfg["allowed_border"])
-    form = target_form("auto", grid.flat().device.type)
-    form = "plain" if form == "masked" else form
-    codes = batch_codes(head.assigner, grid, usable, gts, ignored or [None] * len(gts), form)
-    return listed_targets(codes, gts, head.num_classes)
+    form = "plain" if logits.is_cuda else "auto"  # which list the positives
+    targets = cast("ListedTargets", head.targets(grid, gts, metas, ignored, form))
+    factors = head.normaliser(targets.positives)
+    found, first = [], 0
+    for (of_logits, of_deltas), (stride, _) in zip(levels, grid.strides, strict=True):
+        own = _within(targets, first, first + of_logits.shape[1])
+        positive = positive_deltas(deltas, own, head.reg_class_agnostic)
+        losses = head.losses_of(logits, positive, own, grid, factors)
+        values = losses["loss_cls"].item(), losses["loss_bbox"].item()
+        largest = _largest(of_logits), _largest(of_deltas)
+        found.append(LevelLoss(stride, own.positives.tolist(), *values, *largest))
+        first += of_logits.shape[1]
+    return found
 
 
 def _within(targets: ListedTargets, first: int, after: int) -> ListedTargets:
@@ -73,25 +60,6 @@ def _within(targets: ListedTargets, first: int, after: int) -> ListedTargets:
         image=targets.image[chosen],
         anchor=targets.anchor[chosen],
     )
-
-
-def _losses(
-    head: RetinaHead,
-    logits: Tensor,
-    deltas: Tensor,
-    targets: ListedTargets,
-    factors: Tensor,
-    anchors: Tensor,
-) -> tuple[float, float]:
-    positive = positive_deltas(deltas, targets, head.reg_class_agnostic)
-    own = targets.anchors(anchors)
-    ious = predicted_ious(head.loss_cls, positive, own, targets, head.bbox_coder)
-    weight = head.train_cfg["pos_weight"]
-    classes = classification_loss(head.loss_cls, logits, targets, factors, weight, ious)
-    boxes = box_loss(
-        head.loss_bbox, positive, own, targets, factors, head.bbox_coder, head.reg_decoded_bbox
-    )
-    return classes.item(), boxes.item()
 
 
 def _largest(values: Tensor) -> float:

@@ -1,18 +1,17 @@
 """Whether a checkpoint fits the model: MMEngine loads what fits, and only logs the rest."""
 
-import logging
 from typing import Any
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.logging import print_log
 from mmengine.runner import BaseLoop, Runner
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..errors import UserError
 from ..registry import HOOKS
+from .distributed import unwrapped
 from .resume import find_latest_checkpoint
-from .resumed_state import check_resumed
+from .resumed_state import check_resumed, warn_of_checkpoint
 from .weight_fit import Fit, compare, part, weights_in
 
 SHOWN = 3  # names in a message
@@ -38,7 +37,7 @@ class LoadedWeightsHook(Hook):
         is_training = isinstance(runner._train_loop, BaseLoop)
         try:
             weights = weights_in(checkpoint)
-            fit = compare(_unwrapped(runner.model), weights)
+            fit = compare(unwrapped(runner.model), weights)
             check_start(fit) if is_training and not runner._resume else check_whole(fit)
             check_finite({key: weights[key] for key in fit.fitting})
             if is_training and runner._resume:
@@ -77,7 +76,9 @@ def check_start(fit: Fit) -> None:
         )
     initial = [*fit.misshapen, *fit.missing]
     if initial:
-        _warn(f"{len(initial)} weights keep their initial values: {_first(initial, len(initial))}.")
+        warn_of_checkpoint(
+            f"{len(initial)} weights keep their initial values: {_first(initial, len(initial))}."
+        )
     _say_ignored(fit)
 
 
@@ -113,22 +114,12 @@ def _cause(wrong: list[str]) -> str:
 def _say_ignored(fit: Fit) -> None:
     if fit.unexpected:
         count = len(fit.unexpected)
-        _warn(f"{count} weights are not used: {_first(fit.unexpected, count)}.")
+        warn_of_checkpoint(f"{count} weights are not used: {_first(fit.unexpected, count)}.")
 
 
 def _first(names: list[str], count: int = 1) -> str:
     shown = ", ".join(names[: min(count, SHOWN)]) or "nothing"
     return f"{shown}, ..." if count > SHOWN else shown
-
-
-def _warn(text: str) -> None:
-    print_log(f"Of the checkpoint, {text}", logger="current", level=logging.WARNING)
-
-
-def _unwrapped(model: Any) -> nn.Module:
-    while hasattr(model, "module"):  # distributed, test-time augmentation
-        model = model.module
-    return model
 
 
 def _name(runner: Runner) -> str:

@@ -1,12 +1,10 @@
 """MMEngine's training loops, which go on exactly where a checkpoint was saved."""
 
 import copy
-import logging
 import warnings
 from typing import cast
 
 from mmengine.dataset import InfiniteSampler
-from mmengine.logging import print_log
 from mmengine.runner import BaseLoop, Runner
 from mmengine.runner import EpochBasedTrainLoop as MMEngineEpochBasedTrainLoop
 from mmengine.runner import IterBasedTrainLoop as MMEngineIterBasedTrainLoop
@@ -15,6 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from ..data.seeding import SeededBatchSampler
+from ..log import warn
 from ..registry import LOOPS
 
 
@@ -53,11 +52,9 @@ class EpochBasedTrainLoop(_Seeded, MMEngineEpochBasedTrainLoop):
         length = len(self.dataloader)
         done = self._iter - self._epoch * length
         if done and not (0 < done <= length and _can_begin_inside(self.dataloader)):
-            print_log(
+            warn(
                 f"Epoch {self._epoch + 1} is begun at its first batch: the checkpoint was saved "
-                f"after {self._iter} iterations, which does not fit epochs of {length}.",
-                logger="current",
-                level=logging.WARNING,
+                f"after {self._iter} iterations, which does not fit epochs of {length}."
             )
             return 0
         return done

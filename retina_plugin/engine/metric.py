@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from mmdet.evaluation import CocoMetric as MMDetCocoMetric
 from mmengine.logging import print_log
 
 from ..errors import UserError
+from ..log import warn
 from ..registry import METRICS
 from .class_table import class_table, table_text
 from .evaluators import chosen_backend, classes_of, coco_of, said_to_the_log
@@ -109,14 +109,14 @@ class CocoMetric(MMDetCocoMetric):
         found = annotations([detections for _, detections in results], self.cat_ids)
         say_coverage({detections["img_id"] for _, detections in results}, len(self.img_ids))
         if not found:
-            print_log(NOTHING_FOUND, "current", logging.WARNING)
+            warn(NOTHING_FOUND)
         return self._report(self._evaluate(found))
 
     def _by_mmdetection(self, results: list) -> dict[str, float]:
         """MMDetection's own evaluation, which gives no number where nothing was found."""
         if self.format_only or any(len(found["labels"]) for _, found in results):
             return super().compute_metrics(results)
-        print_log(NOTHING_FOUND, "current", logging.WARNING)
+        warn(NOTHING_FOUND)
         numbers = super().compute_metrics(results) if results else {}
         return {name: numbers.get(name, 0.0) for name in self._names()}
 

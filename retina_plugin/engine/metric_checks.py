@@ -1,12 +1,11 @@
 """What an evaluation is given: COCO's evaluator takes NaN for a perfect match, and says nothing."""
 
-import logging
 from collections.abc import Container
 
 import numpy as np
-from mmengine.logging import print_log
 
 from ..errors import UserError
+from ..log import warn
 
 NUMBERS = ("bboxes", "scores", "mask_scores")
 
@@ -54,11 +53,7 @@ def check_result(
 def say_coverage(ids: set, total: int) -> None:
     """Say how many images of the ground truth have no result; their boxes count as missed."""
     if len(ids) < total:
-        _warn(
+        warn(
             f"Results cover {len(ids)} of the {total} images of the ground truth; what the others "
             "hold counts as missed."
         )
-
-
-def _warn(text: str) -> None:
-    print_log(text, "current", logging.WARNING)

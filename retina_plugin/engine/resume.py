@@ -1,15 +1,14 @@
 """Which checkpoint a run goes on from: the last whole one."""
 
-import logging
 import re
 from pathlib import Path
 
-from mmengine.logging import print_log
 from mmengine.runner import checkpoint as mmengine_checkpoint
 from mmengine.runner import runner as mmengine_runner
 
 from ..compat.whole_file import damage
 from ..errors import UserError
+from ..log import warn
 from .checkpoint import POINTER
 
 OF_TRAINING = re.compile(r"(epoch|iter)_\d+\.pth")  # best_*.pth have no optimizer
@@ -32,11 +31,7 @@ def find_latest_checkpoint(path: str) -> str | None:
         reason = damage(candidate)
         if reason is None:
             return str(candidate)
-        print_log(
-            f"{candidate} is broken ({reason}): trying the checkpoint before it.",
-            logger="current",
-            level=logging.WARNING,
-        )
+        warn(f"{candidate} is broken ({reason}): trying the checkpoint before it.")
     if found:
         raise UserError(
             f"--resume: all {len(found)} checkpoints in {path} are broken; name a whole one with "

@@ -1,17 +1,16 @@
 """What a checkpoint says of the training that it comes from, before a run goes on from it."""
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.hooks import CheckpointHook
-from mmengine.logging import print_log
 from mmengine.runner import Runner
 from torch import Tensor
 
 from ..errors import UserError
+from ..log import warn
 
 HUB = ("log_scalars", "runtime_info", "resumed_keys")
 PATHS = ("best_ckpt", "last_ckpt")  # begin the names of paths that MMEngine's hook may remove
@@ -29,7 +28,7 @@ def check_resumed(runner: Runner, checkpoint: dict[str, Any]) -> None:
     if not all(isinstance(hub.get(key), dict) for key in HUB):
         raise _no_training("message_hub")
     if "optimizer" not in checkpoint:
-        _warn("it holds no state of an optimizer, which begins afresh.")
+        warn_of_checkpoint("it holds no state of an optimizer, which begins afresh.")
     elif not isinstance(checkpoint["optimizer"], dict):
         raise _no_training("optimizer")
     if not isinstance(checkpoint.get("param_schedulers", []), list | dict):
@@ -70,7 +69,7 @@ def keep_to_run(runner: Runner, info: dict[str, Any]) -> None:
             info[key] = str(beside)
         else:
             del info[key]
-            _warn(f"its {key}, {path}, is outside of this run, and is forgotten.")
+            warn_of_checkpoint(f"its {key}, {path}, is outside of this run, and is forgotten.")
 
 
 def _folders(runner: Runner) -> list[str]:
@@ -101,5 +100,6 @@ def _no_training(key: str) -> UserError:
     )
 
 
-def _warn(text: str) -> None:
-    print_log(f"Of the checkpoint, {text}", logger="current", level=logging.WARNING)
+def warn_of_checkpoint(text: str) -> None:
+    """Say something of the checkpoint that was loaded."""
+    warn(f"Of the checkpoint, {text}")

@@ -19,18 +19,14 @@ from ..analysis.model_cases import configs_of
 from ..analysis.setting import Setting
 from ..engine.inferencer import DetInferencer
 from .row import Outcome, Row, tally
+from .tiny_training import TINY_DETECTOR
 
 FILES = 100
 SIDE = 64  # pixels
 BATCH = 8
 PLACES = (0, 50, 99, 7, 93)
 TINY = {
-    "model.backbone.base_channels": 8,
-    "model.neck.in_channels": [8, 16, 32, 64],
-    "model.neck.out_channels": 16,
-    "model.bbox_head.in_channels": 16,
-    "model.bbox_head.feat_channels": 16,
-    "model.bbox_head.stacked_convs": 1,
+    **TINY_DETECTOR,
     "model.test_cfg.score_thr": 0.001,  # untrained scores are about 0.01
     "model.test_cfg.nms_pre": 10,
 }

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -111,38 +112,22 @@ def _mim() -> list[str]:
     return [*PYTHON, "-m", "mim", "train", "retina_plugin", "tiny.py"]
 
 
-def rank_dies() -> str | None:
-    """SIGKILL to one of two processes."""
-    with job(_distributed()) as made:
-        os.kill(made.ranks()[-1], signal.SIGKILL)
-        return made.ends()
+def last_rank(job: Job) -> int:
+    """The process that is not the first."""
+    return job.ranks()[-1]
 
 
-def torchrun_is_told_to_end() -> str | None:
-    """SIGTERM to the launcher."""
-    with job(_distributed()) as made:
-        made.process.terminate()
-        return made.ends()
+def starter(job: Job) -> int:
+    """The process that the job was started by."""
+    return job.process.pid
 
 
-def torchrun_dies() -> str | None:
-    """SIGKILL to the launcher."""
-    with job(_distributed()) as made:
-        made.process.kill()
-        return made.ends()
-
-
-def mim_is_told_to_end() -> str | None:
-    """SIGTERM to mim."""
-    with job(_mim()) as made:
-        made.process.terminate()
-        return made.ends()
-
-
-def mim_dies() -> str | None:
-    """SIGKILL to mim."""
-    with job(_mim()) as made:
-        made.process.kill()
+def ended(
+    command: Callable[[], list[str]], victim: Callable[[Job], int], number: int
+) -> str | None:
+    """What is left of a job after a signal to one of its processes, None if nothing is."""
+    with job(command()) as made:
+        os.kill(victim(made), number)
         return made.ends()
 
 
@@ -168,15 +153,15 @@ def shell_dies() -> str | None:
         return None if processes_of(made.mark) else "the run ended with its shell"
 
 
-DEATHS: tuple[Callable[[], str | None], ...] = (
-    rank_dies,
-    torchrun_is_told_to_end,
-    torchrun_dies,
-    mim_is_told_to_end,
-    mim_dies,
-    rank_dies_under_max_restarts,
-    shell_dies,
-)
+DEATHS: dict[str, Callable[[], str | None]] = {
+    "a rank dies": partial(ended, _distributed, last_rank, signal.SIGKILL),
+    "torchrun is told to end": partial(ended, _distributed, starter, signal.SIGTERM),
+    "torchrun dies": partial(ended, _distributed, starter, signal.SIGKILL),
+    "mim is told to end": partial(ended, _mim, starter, signal.SIGTERM),
+    "mim dies": partial(ended, _mim, starter, signal.SIGKILL),
+    "a rank dies under --max-restarts": rank_dies_under_max_restarts,
+    "the shell dies": shell_dies,
+}
 
 
 def _trials(trials: int) -> Outcome:
@@ -184,11 +169,11 @@ def _trials(trials: int) -> Outcome:
         raise UserError("row D2 needs Linux and mim: pip install '.[mim]'.")
     results, longest = [], 0.0
     for number in range(trials):
-        death = DEATHS[number % len(DEATHS)]
+        name, death = list(DEATHS.items())[number % len(DEATHS)]
         begun = time.monotonic()
         result = death()
         longest = max(longest, time.monotonic() - begun)
-        results.append(result and f"{death.__name__}: {result}")
+        results.append(result and f"{name}: {result}")
     return tally(results, f"at most {longest:.0f} s with the start")
 
 

@@ -93,6 +93,7 @@ def _as_process(rank: int, folder: Path, make: Any, seeds: range) -> int:
     found = [gradients(model, trained, random_batch(seed), share) for seed in seeds]
     if rank == 0:
         torch.save(found, folder / "gradients.pt")
+    del trained  # before the group: its reducer would wait for a thread that waits for Python
     distributed.destroy_process_group()
     return 0
 

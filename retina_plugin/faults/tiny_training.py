@@ -28,23 +28,27 @@ from ..recipe import resolve
 
 CONFIG = "_base_ = 'retina_plugin::_base_/../retinanet_custom.py'"
 IMAGES, SIDE, BOX = 4, 64, 28
-TINY = {
-    "model.backbone.depth": 18,
+# A detector that is as small as it can be, below a backbone of depth 18.
+TINY_DETECTOR = {
     "model.backbone.base_channels": 8,
-    "model.backbone.init_cfg": None,
     "model.neck.in_channels": [8, 16, 32, 64],
     "model.neck.out_channels": 16,
     "model.bbox_head.in_channels": 16,
     "model.bbox_head.feat_channels": 16,
     "model.bbox_head.stacked_convs": 1,
+}
+WITHOUT_WORKERS = {
+    f"{split}_dataloader.{key}": value
+    for split in ("train", "val", "test")
+    for key, value in (("num_workers", 0), ("persistent_workers", False))
+}
+TINY = {
+    **TINY_DETECTOR,
+    **WITHOUT_WORKERS,
+    "model.backbone.depth": 18,
+    "model.backbone.init_cfg": None,
     "image_scale": (SIDE, SIDE),
     "train_dataloader.batch_size": 1,
-    "train_dataloader.num_workers": 0,
-    "train_dataloader.persistent_workers": False,
-    "val_dataloader.num_workers": 0,
-    "val_dataloader.persistent_workers": False,
-    "test_dataloader.num_workers": 0,
-    "test_dataloader.persistent_workers": False,
     "auto_scale_lr.enable": False,
     "optim_wrapper.dtype": "float32",
     "train_cfg.max_epochs": 2,

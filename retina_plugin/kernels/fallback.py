@@ -1,10 +1,10 @@
 """When a fast form cannot run: why, said once, before another form takes over."""
 
-import logging
 from functools import cache
 
 import torch
-from mmengine.logging import print_log
+
+from ..log import warn
 
 
 class NotAvailable(Exception):  # noqa: N818 (it is no error: another form takes over)
@@ -17,4 +17,4 @@ CANNOT_RUN = (NotAvailable, torch.OutOfMemoryError)
 @cache
 def warn_once(message: str) -> None:
     """Warn in the log of the run; the same words only once in a process."""
-    print_log(message, logger="current", level=logging.WARNING)
+    warn(message)

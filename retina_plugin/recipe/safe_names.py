@@ -6,10 +6,10 @@ from typing import Any
 
 from mmengine.config import Config
 
+from ..data.coco_file import PICKLES
 from ..errors import UserError
 from .datasets import datasets_of, evaluators_of
 
-PICKLES = (".pkl", ".pickle")
 WRITTEN = ("out_file_path", "outfile_prefix", "proposals_file")  # by evaluators, not read
 
 

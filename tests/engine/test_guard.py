@@ -156,6 +156,16 @@ def test_too_high_a_rate_is_said(make_runner):
         runner.train()
 
 
+def test_where_another_wrapper_has_stepped_only_checkpoints_are_said_to_be_as_they_were(
+    make_runner,
+):
+    runner = make_runner({2}, spoil_loss)
+    runner.optim_wrapper = {"type": "OptimWrapper", "optimizer": {"type": "SGD", "lr": 0.01}}
+    with pytest.raises(UserError, match=r"; checkpoints are as they were before it"):
+        runner.train()
+    assert list(Path(runner.work_dir).glob("*.pth")) == []
+
+
 @pytest.mark.parametrize("options", [{"policy": "ignore"}, {"max_skipped": -1}])
 def test_other_policies_are_refused(options):
     with pytest.raises(UserError, match="default_hooks.guard expects"):
