@@ -2,6 +2,7 @@
 
 import os
 import posixpath
+from functools import lru_cache
 
 from .entries import Entries
 
@@ -42,5 +43,13 @@ def _can_be_a_path(name: str) -> bool:
 
 def is_inside(path: str, folders: tuple[str, ...]) -> bool:
     """Whether a path, its links followed, lies in one of the folders, which hold no links."""
-    real = os.path.realpath(path)
+    folder, name = os.path.split(path)
+    is_plain = name not in ("", ".", "..") and not os.path.islink(path)
+    real = os.path.join(_real_folder(folder), name) if is_plain else os.path.realpath(path)
     return any(real.startswith(os.path.join(folder, "")) for folder in folders)
+
+
+@lru_cache(maxsize=1024)
+def _real_folder(folder: str) -> str:
+    """Links are followed once; images of a dataset lie in few folders."""
+    return os.path.realpath(folder)

@@ -35,6 +35,7 @@ class ImageChecks:
         self.check_size = check_size
         self.skipped: dict[str, None] = {}
         self.degenerate = 0
+        self._checked: dict[int, int] = {}  # by image id, of which state of its file
 
     def keep_in(self, *folders: str | None) -> None:
         """Set the folders that images must lie in."""
@@ -44,6 +45,8 @@ class ImageChecks:
 
     def check_file(self, info: dict, ann_file: str) -> None:
         """Hold an image file against what can be known without decoding it.
+
+        A process does so again only if the file has changed.
 
         Args:
             info: `img_path`, `img_id`, `width` and `height` of the image.
@@ -55,6 +58,9 @@ class ImageChecks:
         """
         if not self.is_local:
             return
+        state = _state(info["img_path"])
+        if state == self._checked.get(info["img_id"]):
+            return
         if not self.allow_outside and not is_inside(info["img_path"], self.folders):
             raise UserError(
                 f"{ann_file}: image id {info['img_id']}: {info['img_path']} leads out of "
@@ -63,6 +69,7 @@ class ImageChecks:
         size = declared_size(info["img_path"])
         if size is not None and sorted(size) != sorted((info["width"], info["height"])):
             self._check_size(info, ann_file, size, "is")
+        self._checked[info["img_id"]] = state
 
     def check_decoded(self, info: dict, ann_file: str) -> None:
         """Hold the decoded size, `ori_shape` if there, against the annotation file's.
@@ -116,6 +123,14 @@ class ImageChecks:
                 "narrower or lower than 1 px, or not finite, after the transforms; "
                 f"{self.degenerate} so far in this process."
             )
+
+
+def _state(path: str) -> int:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return 0
+    return hash((status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns))
 
 
 def at_least_0(name: str, value: Any) -> Any:

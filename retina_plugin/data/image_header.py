@@ -35,7 +35,8 @@ def _check_chunks(file: BinaryIO) -> None:
     kind = b""
     while place < end and kind != b"IEND":
         file.seek(place)
-        length, kind = int.from_bytes(file.read(4), "big"), file.read(4)
+        head = file.read(8)
+        length, kind = int.from_bytes(head[:4], "big"), head[4:]
         place += 12 + length  # the length, the kind, the data, a checksum
         if place > end:
             raise OSError(f"it ends {place - end} bytes before a part that it declares")

@@ -7,7 +7,6 @@ own, made of the run's seed, epoch, batch and place; so the number of workers do
 
 import random
 from collections.abc import Iterator, Sized
-from contextlib import contextmanager
 from typing import Any, cast
 
 import numpy as np
@@ -103,8 +102,8 @@ class SeededDataset(Dataset):
         seed = getattr(index, "seed", None)
         if not seed:
             return self.dataset[index]
-        with seeded(seed):
-            return self.dataset[int(index)]
+        seed_host(seed)
+        return self.dataset[int(index)]
 
     def __len__(self) -> int:
         """Samples."""
@@ -121,23 +120,10 @@ class SeededDataset(Dataset):
         setattr(self.dataset, name, value)
 
 
-@contextmanager
-def seeded(seed: Seed) -> Iterator[None]:
-    """Draw by this seed inside; python, numpy and PyTorch on the CPU go on as before after it."""
-    before = random.getstate(), np.random.get_state(), torch.default_generator.get_state()
-    seed_host(seed)
-    try:
-        yield
-    finally:
-        random.setstate(before[0])
-        np.random.set_state(before[1])
-        torch.default_generator.set_state(before[2])
-
-
 def seed_host(seed: Seed) -> int:
     """Seed python, numpy and PyTorch on the CPU; gives PyTorch's seed."""
-    for_python, for_numpy, for_torch = map(int, np.random.SeedSequence(seed).generate_state(3))
-    random.seed(for_python)
+    random.seed(repr([int(each) for each in seed]))  # of which it takes a SHA-512
+    for_numpy, for_torch = random.getrandbits(32), random.getrandbits(32)
     np.random.seed(for_numpy)
     torch.default_generator.manual_seed(for_torch)
     return for_torch

@@ -13,14 +13,14 @@ from mmengine.dist import get_rank, get_world_size
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
-from ..data.seeding import seeded
 from ..head import RetinaHead
 from ..precision import autocast_of
 from .distributed import unwrapped
-from .finite import training_statistics
+from .finite import Norms
 from .level_losses import LevelLoss, losses_of_levels
+from .running_statistics import RunningStatistics
 from .safe_files import write_whole
-from .seeding import seed_iteration
+from .seeding import generators_kept, seed_iteration
 
 PAPER_RATE, PAPER_BATCH = 0.01, 16  # of SGD, section 4.1
 HIGH = 2.0  # times the paper's rate
@@ -34,7 +34,7 @@ class Iteration:
     index: int  # from 0
     batch: Any  # of the data loader
     losses: dict[str, Any]
-    norms: dict[str, Tensor]  # () of each gradient
+    norms: Norms  # of gradients
 
 
 class Cause(NamedTuple):
@@ -82,7 +82,7 @@ def diagnose(runner: Runner, iteration: Iteration) -> tuple[Path, Cause]:
 
 
 def _known(runner: Runner, iteration: Iteration) -> Facts:
-    norms = {name: norm.item() for name, norm in iteration.norms.items()}
+    norms = dict(zip(iteration.norms.names, iteration.norms.values.tolist(), strict=True))
     bad = {name: norm for name, norm in norms.items() if not math.isfinite(norm)}
     optimizer = runner.optim_wrapper.optimizer
     wrapper = runner.optim_wrapper
@@ -105,14 +105,13 @@ def _known(runner: Runner, iteration: Iteration) -> Facts:
 @contextmanager
 def _unchanged(model: nn.Module) -> Iterator[None]:
     """Put running statistics and random states back."""
-    statistics = training_statistics(model)
-    kept = [each.clone() for each in statistics]
-    with torch.random.fork_rng(), seeded(()), torch.no_grad():
+    statistics = RunningStatistics(model)
+    statistics.keep()
+    with generators_kept(), torch.no_grad():
         try:
             yield
         finally:
-            for statistic, before in zip(statistics, kept, strict=True):
-                statistic.copy_(before)
+            statistics.put_back()
 
 
 def _compute_again(runner: Runner, iteration: Iteration, facts: Facts) -> None:

@@ -57,7 +57,7 @@ class MixedPrecisionOptimWrapper(OptimWrapper):
         accumulates = not self.should_update()  # the step of the iteration before is still due
         super().backward(loss, **options)
         if self.guard is not None:
-            self.guard.see(loss, self.optimizer, accumulates)
+            self.guard.see(loss, accumulates)
 
     def step(self, **options: object) -> None:
         """MMEngine's step, on gradients and state that lie in memory as their weights do."""

@@ -1,5 +1,10 @@
 """Randomness of the model that depends on the iteration alone, so that it is the same on resume."""
 
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
 import torch
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
@@ -44,3 +49,15 @@ def seed_iteration(runner: Runner, iteration: int) -> None:
     seed = seed_host((runner.seed, get_rank(), iteration, MODEL))
     if torch.cuda.is_available():
         torch.cuda.manual_seed(seed)
+
+
+@contextmanager
+def generators_kept() -> Iterator[None]:
+    """Inside, anything may be drawn; python, numpy and PyTorch go on as before after it."""
+    before = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng():
+        try:
+            yield
+        finally:
+            random.setstate(before[0])
+            np.random.set_state(before[1])

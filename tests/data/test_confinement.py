@@ -36,3 +36,13 @@ def test_links_are_followed(tmp_path):
     assert is_inside(str(inside / "own.png"), folders)
     assert is_inside(str(inside / "link.png"), (str(outside),))
     assert not is_inside(f"{inside}side/a.png", folders)
+
+
+def test_a_folder_that_is_a_link_is_followed(tmp_path):
+    inside, outside = tmp_path / "in", tmp_path / "out"
+    inside.mkdir(), outside.mkdir()
+    (inside / "sub").symlink_to(outside)
+    assert not is_inside(str(inside / "sub" / "a.png"), (str(inside),))
+    assert is_inside(str(inside / "sub" / "a.png"), (str(outside),))
+    assert not is_inside(str(inside / "sub" / ".." / "a.png"), (str(inside),))
+    assert not is_inside(str(inside / "sub" / ".."), (str(inside),))

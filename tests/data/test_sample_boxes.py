@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import pytest
@@ -6,7 +7,7 @@ from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import HorizontalBoxes
 from mmengine.structures import InstanceData
 
-from retina_plugin.data.sample_boxes import drop_degenerate, usable
+from retina_plugin.data.sample_boxes import _are_all_usable, drop_degenerate, usable
 
 BOXES = torch.tensor(
     [
@@ -34,6 +35,14 @@ def test_what_is_usable():
     assert usable(BOXES).nonzero().flatten().tolist() == GOOD
     assert usable(torch.zeros(0, 4)).tolist() == []
     assert usable(torch.zeros(2, 8)).all()  # polygons are not for us to judge
+
+
+@pytest.mark.parametrize("kind", [lambda boxes: boxes, HorizontalBoxes])
+def test_the_quick_look_at_all_boxes_agrees(kind):
+    for subset in itertools.combinations(range(len(BOXES)), 2):
+        boxes = BOXES[list(subset)]
+        assert _are_all_usable(kind(boxes)) == usable(boxes).all()
+    assert not _are_all_usable(torch.zeros(2, 8))  # which takes a closer look
 
 
 def test_one_pixel_survives_single_precision():

@@ -65,8 +65,26 @@ def test_a_gradient_that_overflows_under_a_finite_loss_is_seen(model):
     model[2].weight.register_hook(lambda gradient: gradient * float("inf"))
     assert iterate(model, wrapper, x)
     torch.testing.assert_close(copies(model, wrapper), before, rtol=0, atol=0)
-    norms = wrapper.guard.norms
-    assert [name for name, norm in norms.items() if not norm.isfinite()] == ["2.weight"]
+    norms = zip(*wrapper.guard.norms, strict=True)
+    assert [name for name, norm in norms if not norm.isfinite()] == ["2.weight"]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
+def test_norms_are_those_of_pytorch_in_any_layout(dtype):
+    weights = [torch.zeros(3, 4, 2, 2), torch.zeros(5), torch.zeros(()), torch.zeros(6, 4)]
+    weights = [nn.Parameter(weight.to(dtype)) for weight in weights]
+    gradients = [torch.randn(weight.shape).mul(300).to(dtype) for weight in weights]
+    gradients[0] = gradients[0].to(memory_format=torch.channels_last)
+    gradients[3] = gradients[3].t().contiguous().t()
+    for weight, gradient in zip(weights, gradients, strict=True):
+        weight.grad = gradient
+    model = nn.ParameterList(weights)
+    guard = FiniteGuard(model)
+    guard.see(torch.zeros(()), accumulates=False)
+    expected = torch.stack([each.double().norm() for each in gradients])
+    torch.testing.assert_close(guard.norms.values.double(), expected, rtol=1e-6, atol=0)
+    assert guard.norms.names == ["0", "1", "2", "3"]
+    assert not guard.found
 
 
 def test_a_bad_gradient_is_seen_in_its_own_iteration(model):
