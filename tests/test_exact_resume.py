@@ -8,6 +8,8 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from retina_plugin.engine.accumulation import GRADIENTS
+
 pytestmark = pytest.mark.slow
 
 BY_ITERATION = {
@@ -102,6 +104,19 @@ def test_runs_by_iteration_go_on_exactly_too(run):
     run("halves", end_at=3, **{**BY_ITERATION, "randomness.seed": seed})
     other, _ = run("halves", resume=True, **BY_ITERATION)
     assert_same(weights(folder / "iter_6.pth"), weights(other / "iter_6.pth"))
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of `scheduler.step")  # MMEngine's order
+@pytest.mark.parametrize("end_at", [2, 4])
+def test_gradients_that_accumulate_come_along(run, end_at):
+    """Steps are after 3, 6, 9 and 12; the epoch has 4 iterations."""
+    options = {"optim_wrapper.accumulative_counts": 3}
+    folder, seed = run("whole", **options)
+    options["randomness.seed"] = seed
+    run("halves", end_at=end_at, **options)
+    other, _ = run("halves", resume=True, **options)
+    assert_same(weights(folder / "iter_12.pth"), weights(other / "iter_12.pth"))
+    assert GRADIENTS not in weights(other / "iter_12.pth")
 
 
 def test_number_of_workers_does_not_matter(run):

@@ -7,8 +7,11 @@ from typing import Any
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
 from mmengine.runner import Runner
+from torch import Tensor
 
 from ..registry import HOOKS
+from .accumulation import GRADIENTS, waiting_gradients
+from .distributed import unwrapped
 from .safe_files import SafeLocalBackend, remove_unfinished, write_whole
 
 POINTER = "last_checkpoint"
@@ -20,7 +23,8 @@ class CheckpointHook(MMEngineCheckpointHook):
     """MMEngine's CheckpointHook; on a local disk nothing is removed before its successor is there.
 
     Files are written whole or not at all (see `safe_files`), `last_checkpoint` names a file of its
-    own folder, and older checkpoints go last.
+    own folder, and older checkpoints go last. Gradients that still accumulate are saved with the
+    rest.
 
     Args:
         *args: as in MMEngine's.
@@ -32,6 +36,7 @@ class CheckpointHook(MMEngineCheckpointHook):
     last_ckpt: str | None
     _saved_at: int = -1  # iterations
     keep_ckpt_ids: deque
+    _gradients: dict[str, Tensor] | None = None  # while a checkpoint is written
 
     def before_train(self, runner: Runner) -> None:
         """Find the folder; clean up behind a run that was killed."""
@@ -60,6 +65,7 @@ class CheckpointHook(MMEngineCheckpointHook):
         """Save, then say that it is the last."""
         self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
         runner.message_hub.update_info("last_ckpt", self.last_ckpt)
+        self._gradients = waiting_gradients(unwrapped(runner.model))
         runner.save_checkpoint(
             self.out_dir,
             name,
@@ -71,9 +77,15 @@ class CheckpointHook(MMEngineCheckpointHook):
             backend_args=self.backend_args,
             **self.args,
         )
+        self._gradients = None
         self._saved_at = meta["iter"]
         if is_main_process():
             point_to(Path(runner.work_dir), str(self.last_ckpt))
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:  # noqa: ARG002
+        """Add the gradients that wait for a step."""
+        if self._gradients:
+            checkpoint[GRADIENTS] = {name: each.cpu() for name, each in self._gradients.items()}
 
     def save_in_between(self, runner: Runner, done: int) -> str:
         """Save after `done` iterations as `iter_N.pth`; the next regular one replaces it.

@@ -11,13 +11,15 @@ from torch import Tensor
 
 from ..errors import UserError
 from ..log import warn
+from .accumulation import GRADIENTS, take_up
+from .distributed import unwrapped
 
 HUB = ("log_scalars", "runtime_info", "resumed_keys")
 PATHS = ("best_ckpt", "last_ckpt")  # begin the names of paths that MMEngine's hook may remove
 
 
 def check_resumed(runner: Runner, checkpoint: dict[str, Any]) -> None:
-    """Holds all but the weights against what a run needs to go on.
+    """Holds all but the weights against what a run needs to go on; takes up waiting gradients.
 
     Raises:
         UserError: the checkpoint is not one of a training, or an optimizer's state is not finite.
@@ -34,6 +36,7 @@ def check_resumed(runner: Runner, checkpoint: dict[str, Any]) -> None:
     if not isinstance(checkpoint.get("param_schedulers", []), list | dict):
         raise _no_training("param_schedulers")
     check_optimizer(checkpoint.get("optimizer", {}))
+    take_up(unwrapped(runner.model), checkpoint.get(GRADIENTS, {}))
     keep_to_run(runner, hub["runtime_info"])
 
 

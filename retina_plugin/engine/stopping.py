@@ -67,8 +67,7 @@ class StopHook(Hook):
         Raises:
             Stopped: always then.
         """
-        if runner.optim_wrapper.should_update():  # else gradients would be lost
-            self._end_if_asked(runner, runner.iter + 1)
+        self._end_if_asked(runner, runner.iter + 1)
 
     def after_val_iter(
         self,

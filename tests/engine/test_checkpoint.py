@@ -18,6 +18,7 @@ class FakeRunner:
     def __init__(self, work_dir):
         self.work_dir = str(work_dir)
         self.epoch = self.iter = 0
+        self.model = torch.nn.Linear(1, 1)
         self.logger = MMLogger.get_current_instance()
         self.message_hub = MessageHub(str(work_dir))
 

@@ -105,8 +105,11 @@ def test_nothing_is_written_twice_where_the_regular_one_has_just_been(make_runne
 @pytest.mark.filterwarnings("ignore:Detected call of `scheduler.step")
 def test_gradients_are_not_lost_in_the_middle_of_accumulating(make_runner):
     runner = make_runner(Signal(1, signal.SIGTERM), **{"optim_wrapper.accumulative_counts": 2})
-    with pytest.raises(Stopped, match="after iteration 2"):
+    with pytest.raises(Stopped, match="after iteration 1"):
         runner.train()
+    saved = torch.load(Path(runner.work_dir) / "iter_1.pth", weights_only=False)
+    waiting = saved["accumulated_gradients"]
+    assert any(bool(gradient.any()) for gradient in waiting.values())
 
 
 def test_a_second_ctrl_c_ends_at_once(make_runner):
