@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 from mmdet.apis import DetInferencer as MMDetInferencer
+from mmdet.apis import inference as mmdet_inference
+from mmengine.runner import load_checkpoint
+from torch import nn
 
 from ..errors import UserError
 from ..log import warn
 from ..recipe.speed import choose_speed
 from .inferencer_inputs import as_image, images_of_folder, name_of, reason_of
-from .loaded_weights import check_finite, check_whole
-from .weight_fit import compare, weights_in
+from .loaded_weights import check_detector
 
 PER_INPUT = ("predictions", "visualization")
 
@@ -74,12 +76,7 @@ class DetInferencer(MMDetInferencer):
             UserError: they do not, with the first names and the likely cause.
         """
         if checkpoint is not None:
-            try:
-                weights = weights_in(checkpoint)
-                check_whole(compare(model, weights))
-                check_finite(weights)
-            except UserError as error:
-                raise UserError(f"The checkpoint that DetInferencer was given {error}") from error
+            check_detector(model, checkpoint, "that DetInferencer was given")
         super()._load_weights_to_model(model, checkpoint, cfg)
 
     def _init_visualizer(self, cfg: Any) -> Any:
@@ -114,6 +111,20 @@ class DetInferencer(MMDetInferencer):
         if data is None:
             raise UserError("the test pipeline made nothing of it")
         return drawn, data
+
+
+def load_detector(model: nn.Module, filename: str, *args: Any, **options: Any) -> dict:
+    """MMEngine's load_checkpoint for `init_detector`, which only logs weights that do not fit.
+
+    Raises:
+        UserError: they do not, or are not finite.
+    """
+    checkpoint = load_checkpoint(model, filename, *args, **options)
+    check_detector(model, checkpoint, str(filename))
+    return checkpoint
+
+
+mmdet_inference.load_checkpoint = load_detector
 
 
 def _path(given: Any) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop, Runner
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import UserError
 from ..registry import HOOKS
@@ -44,6 +44,20 @@ class LoadedWeightsHook(Hook):
                 check_resumed(runner, checkpoint)
         except UserError as error:
             raise UserError(f"The checkpoint {_name(runner)}{error}") from error
+
+
+def check_detector(model: nn.Module, checkpoint: Any, name: str) -> None:
+    """Holds a checkpoint against a detector that is to detect: all its weights, all finite.
+
+    Raises:
+        UserError: it does not fit, with the first names and the likely cause.
+    """
+    try:
+        weights = weights_in(checkpoint)
+        check_whole(compare(model, weights))
+        check_finite(weights)
+    except UserError as error:
+        raise UserError(f"The checkpoint {name} {error}") from error
 
 
 def check_whole(fit: Fit) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from mmdet.apis import DetInferencer as StockInferencer
+from mmdet.apis import init_detector
 from mmengine.config import Config
 
 from retina_plugin import DetInferencer, RetinaNet
@@ -197,3 +198,15 @@ def test_weights_that_do_not_fit_are_an_error(make, tiny_config, tmp_path):
     torch.save({"state_dict": weights}, tmp_path / "other.pth")
     with pytest.raises(UserError, match=r"DetInferencer was given does not fit .*neck.lateral"):
         DetInferencer(tiny_config(), str(tmp_path / "other.pth"), show_progress=False)
+
+
+def test_neither_does_init_detector_go_on_with_random_weights(make, tiny_config, tmp_path):
+    weights = make().model.state_dict()
+    detector = init_detector(tiny_config(), str(tmp_path / "m.pth"), device="cpu")
+    assert torch.equal(
+        detector.state_dict()["bbox_head.retina_cls.bias"], weights["bbox_head.retina_cls.bias"]
+    )
+    del weights["bbox_head.retina_cls.bias"]
+    torch.save({"state_dict": weights}, tmp_path / "other.pth")
+    with pytest.raises(UserError, match=r"other.pth does not fit .*retina_cls.bias is missing"):
+        init_detector(tiny_config(), str(tmp_path / "other.pth"), device="cpu")
