@@ -9,8 +9,20 @@ from .assigner import AnchorAssigner  # noqa: E402
 from .detector import RetinaNet  # noqa: E402
 from .engine.inferencer import DetInferencer  # noqa: E402
 from .head import RetinaHead  # noqa: E402
-from .losses import FocalLoss, focal_loss  # noqa: E402
+from .losses import (  # noqa: E402
+    FocalLoss,
+    FocalStarLoss,
+    HingeLoss,
+    SigmoidCrossEntropyLoss,
+    SoftmaxFocalLoss,
+    cross_entropy_loss,
+    focal_loss,
+    focal_star_loss,
+    hinge_loss,
+    softmax_focal_loss,
+)
 from .matching import BACKGROUND, IGNORED, label_anchors  # noqa: E402
+from .mining import OHEMSampler  # noqa: E402
 from .neck import RetinaFPN  # noqa: E402
 from .normaliser import Normaliser  # noqa: E402
 from .recipe import allow_inheritance  # noqa: E402
@@ -25,12 +37,21 @@ __all__ = [
     "AnchorAssigner",
     "DetInferencer",
     "FocalLoss",
+    "FocalStarLoss",
+    "HingeLoss",
     "Normaliser",
+    "OHEMSampler",
     "RetinaFPN",
     "RetinaHead",
     "RetinaNet",
+    "SigmoidCrossEntropyLoss",
+    "SoftmaxFocalLoss",
+    "cross_entropy_loss",
     "data",
     "engine",
     "focal_loss",
+    "focal_star_loss",
+    "hinge_loss",
     "label_anchors",
+    "softmax_focal_loss",
 ]

@@ -18,6 +18,7 @@ from .detections import Candidates, concatenate, detections, select
 from .errors import UserError
 from .kernels.candidates import is_small, promising, steady_sigmoid
 from .log import warn
+from .mining import OHEMSampler, factors_of_chosen
 from .normaliser import Normaliser
 from .objective import (
     box_loss,
@@ -79,7 +80,8 @@ class RetinaHead(BaseDenseHead):
         form: how subnets, targets, losses and detections are computed: `plain`, `windowed`
             (fast on a CPU), `masked` (nothing waits for an accelerator), or
             `auto`, which chooses by the device. All give the same losses.
-        train_cfg: `assigner`, `sampler`, `allowed_border`, `pos_weight`, `debug`.
+        train_cfg: `assigner`, `sampler` (None, or an `OHEMSampler`), `allowed_border`,
+            `pos_weight`, `debug`.
         test_cfg: `score_thr`, `nms_pre`, `min_bbox_size`, `nms`, `max_per_img`.
         init_cfg: of the convolutions; the prior is set after it.
 
@@ -118,6 +120,8 @@ class RetinaHead(BaseDenseHead):
         self.train_cfg = checked_train_cfg(train_cfg)
         self.test_cfg = checked_test_cfg(test_cfg)
         self.assigner = MMDET_TASK_UTILS.build(self.train_cfg["assigner"])
+        sampler = self.train_cfg["sampler"]
+        self.sampler: OHEMSampler | None = sampler and MMDET_TASK_UTILS.build(sampler)
         self.bbox_coder = MMDET_TASK_UTILS.build(bbox_coder)
         self.prior_generator = MMDET_TASK_UTILS.build(anchor_generator)
         self.loss_cls = MMDET_MODELS.build(loss_cls)
@@ -265,10 +269,12 @@ class RetinaHead(BaseDenseHead):
             positive: of the positives.
             targets: what they learn.
             grid: the anchors.
-            factors: (N,) by which each image's sum is multiplied; the normaliser's without any.
+            factors: (N,) by which each image's sum is multiplied; without any, `chosen` gives
+                them, and takes its choice among the anchors.
         """
         if factors is None:
-            factors = self.normaliser(targets.positives)
+            targets, kept, factors = self.chosen(logits, targets, grid)
+            positive = positive[kept]
         anchors = targets.anchors(grid.flat())  # (P, 4)
         ious = predicted_ious(self.loss_cls, positive, anchors, targets, self.bbox_coder)
         pos_weight = self.train_cfg["pos_weight"]
@@ -286,6 +292,19 @@ class RetinaHead(BaseDenseHead):
                 self.reg_decoded_bbox,
             ),
         }
+
+    def chosen(
+        self, logits: Tensor, targets: Targets, grid: AnchorGrid
+    ) -> tuple[Targets, Tensor | slice, Tensor]:
+        """Targets of the anchors that are trained on, which of the P these are, factors (N,)."""
+        if self.sampler is None:
+            return targets, slice(None), self.normaliser(targets.positives)
+        with torch.no_grad():
+            labels = targets.labels.flatten()
+            each = self.loss_cls(logits.flatten(0, 1), labels, reduction_override="none")
+            losses = each.reshape(*targets.labels.shape, -1).sum(dim=-1)
+        hard, kept = targets.only(self.sampler.choose(losses, grid.flat(), targets))
+        return hard, kept, factors_of_chosen(hard.used)
 
     def targets(
         self,

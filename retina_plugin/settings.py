@@ -20,7 +20,7 @@ FOCAL_LOSS = {"type": "retina_plugin.FocalLoss", "use_sigmoid": True}
 BOX_LOSS = {"type": "mmdet.SmoothL1Loss", "beta": 1 / 9}
 TRAIN_CFG: dict[str, Any] = {
     "assigner": {"type": "retina_plugin.AnchorAssigner"},
-    "sampler": {"type": "PseudoSampler"},
+    "sampler": None,
     "allowed_border": -1,
     "pos_weight": -1,
     "debug": False,
@@ -32,6 +32,7 @@ TEST_CFG: dict[str, Any] = {
     "nms": {"type": "nms", "iou_threshold": 0.5},
     "max_per_img": 100,
 }
+EVERY_ANCHOR, OHEM = "PseudoSampler", "retina_plugin.OHEMSampler"
 NMS_TYPES = ("nms", "soft_nms")
 
 
@@ -39,14 +40,16 @@ def checked_train_cfg(cfg: dict | None) -> dict:
     """`TRAIN_CFG` with the settings of `cfg`, all of which RetinaHead honours.
 
     Raises:
-        UserError: unknown key, a sampler (RetinaNet trains on every anchor), `debug=True`.
+        UserError: unknown key, a sampler for two-stage detectors, `debug=True`.
     """
     cfg = _merged(TRAIN_CFG, cfg, "train_cfg")
-    sampler = cfg["sampler"] or TRAIN_CFG["sampler"]
-    if sampler["type"].removeprefix("mmdet.") != "PseudoSampler":
+    kind = (cfg["sampler"] or {"type": EVERY_ANCHOR})["type"]
+    if kind.removeprefix("mmdet.") == EVERY_ANCHOR:
+        cfg["sampler"] = None
+    elif kind != OHEM:
         raise UserError(
-            "RetinaHead trains on all anchors and expects model.train_cfg.sampler to be "
-            f"PseudoSampler or None, but got {sampler['type']!r}."
+            "RetinaHead trains on all anchors, and expects model.train_cfg.sampler to be None or "
+            f"{EVERY_ANCHOR}, or {OHEM} for hard example mining, but got {kind!r}."
         )
     if cfg["debug"]:
         raise UserError("RetinaHead has no debug mode; set model.train_cfg.debug=False.")

@@ -1,14 +1,14 @@
 """Training targets of a batch, from the codes of its anchors."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from mmdet.models.task_modules import BaseAssigner
 from mmengine.structures import InstanceData
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from typing_extensions import override
+from typing_extensions import Self, override
 
 from .anchors import AnchorGrid
 from .assigner import AnchorAssigner
@@ -79,6 +79,13 @@ class Targets(ABC):
     def mask(self, predicted: Tensor, wanted: Tensor) -> Tensor:
         """The predictions (P, 4), replaced by what is wanted where no anchor is positive."""
 
+    @abstractmethod
+    def only(self, chosen: Tensor) -> tuple[Self, Tensor | slice]:
+        """These targets where all anchors but those chosen, (N, R) bool, are ignored.
+
+        Gives with them which of the P are left.
+        """
+
 
 @dataclass(frozen=True)
 class ListedTargets(Targets):
@@ -121,6 +128,12 @@ class ListedTargets(Targets):
     def mask(self, predicted: Tensor, wanted: Tensor) -> Tensor:
         return predicted
 
+    @override
+    def only(self, chosen: Tensor) -> tuple[Self, Tensor | slice]:
+        kept = chosen[self.image, self.anchor]
+        own = {key: getattr(self, key)[kept] for key in ("boxes", "image", "anchor")}
+        return replace(self, used=self.used & chosen, **own), kept
+
 
 @dataclass(frozen=True)
 class MaskedTargets(Targets):
@@ -160,6 +173,11 @@ class MaskedTargets(Targets):
     @override
     def mask(self, predicted: Tensor, wanted: Tensor) -> Tensor:
         return torch.where(self.positive.view(-1, 1), predicted, wanted)
+
+    @override
+    def only(self, chosen: Tensor) -> tuple[Self, Tensor | slice]:
+        kept = replace(self, used=self.used & chosen, positive=self.positive & chosen)
+        return kept, slice(None)
 
 
 def batch_codes(

@@ -57,7 +57,7 @@ def test_the_model_index_lists_every_config():
         for file in index["Import"]
         for model in yaml.safe_load((ROOT / file).read_text())["Models"]
     ]
-    assert sorted(listed) == sorted(f"configs/{name}.py" for name in SHIPPED)
+    assert set(listed) == {f"configs/{name}.py" for name in SHIPPED}
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -193,6 +193,34 @@ def test_batch_without_objects_has_a_finite_loss_and_a_gradient_everywhere(norma
     assert all(p.grad is not None and p.grad.isfinite().all() for p in head.parameters())
 
 
+@pytest.mark.parametrize("balanced", [False, True])
+@pytest.mark.parametrize(
+    "loss_cls",
+    [
+        {"type": "retina_plugin.SigmoidCrossEntropyLoss"},
+        {"type": "retina_plugin.SoftmaxFocalLoss", "gamma": 0.0, "alpha": None},
+    ],
+)
+def test_hard_examples_alone_are_trained_on(balanced, loss_cls, make_sample):
+    sampler = {"type": "retina_plugin.OHEMSampler", "number": 16, "balanced": balanced}
+    head = small_head(loss_cls=loss_cls, train_cfg={"sampler": sampler})
+    samples = [make_sample([[10.0, 10.0, 60.0, 50.0]], [0], (128, 128)), make_sample()]
+    x = features(batch=2)
+    losses, grid = head.loss(x, samples), head.grid(x)
+    logits, deltas = (torch.cat(each, 1) for each in head(x))
+    metas = [sample.metainfo for sample in samples]
+    targets = head.targets(grid, [sample.gt_instances for sample in samples], metas)
+    each = head.loss_cls(logits.flatten(0, 1), targets.labels.flatten(), reduction_override="none")
+    each = each.view(2, logits.shape[1], -1).sum(-1)
+    used = head.sampler.choose(each.detach(), grid.flat(), targets)
+    assert 0 < used[0].sum() <= 16
+    expected = (each * used).sum(1) / used.sum(1)
+    torch.testing.assert_close(losses["loss_cls"], expected.mean())
+    assert (losses["loss_bbox"] > 0) == bool((used & targets.is_positive).any())
+    sum(losses.values()).backward()
+    assert head.retina_cls.weight.grad.isfinite().all()
+
+
 def test_degenerate_box_changes_no_loss(make_sample):
     """In stock MMDetection it makes every anchor positive and the box loss infinite."""
     good = [[10.0, 10.0, 60.0, 50.0]]

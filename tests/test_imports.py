@@ -15,7 +15,7 @@ FLOORS = [
     ["losses", "prior", "settings", "normaliser"],
     ["assigner", "detections"],
     ["targets"],
-    ["objective"],
+    ["objective", "mining"],
     ["subnet", "folding"],
     ["patches"],
     ["neck", "head", "detector"],

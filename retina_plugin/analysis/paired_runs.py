@@ -17,10 +17,11 @@ from rich.table import Table
 from ..engine.border import exit_code
 from ..engine.launch import completed, read_config
 from ..errors import UserError
+from .scalars import last_metrics
 from .stock_twin import stock_twin
 
 SIDES = ("stock", "ours")
-METRICS = {"AP": "coco/bbox_mAP", "AP50": "coco/bbox_mAP_50"}
+METRICS = ("AP", "AP50")
 
 
 @dataclass(frozen=True)
@@ -93,15 +94,8 @@ def _train(config: Path, seed: int, train_script: Path, work_dir: Path) -> dict[
         )
     if done.returncode != 0:
         raise UserError(f"the training of {config.stem} with seed {seed} failed: see {log}.")
-    return last_metrics(work_dir)
-
-
-def last_metrics(work_dir: Path) -> dict[str, float]:
-    """AP and AP50 of the last evaluation in a work_dir."""
-    (scalars,) = sorted(work_dir.glob("*/vis_data/scalars.json"))[-1:]
-    lines = [json.loads(line) for line in scalars.read_text().splitlines()]
-    last = [line for line in lines if METRICS["AP"] in line][-1]
-    return {name: last[key] for name, key in METRICS.items()}
+    found = last_metrics(work_dir)
+    return {name: found[name] for name in METRICS}
 
 
 def difference(runs: list[Run], metric: str) -> tuple[float, float]:

@@ -1,7 +1,6 @@
 """The losses of a batch, level by level of the pyramid."""
 
-from dataclasses import dataclass, replace
-from typing import cast
+from dataclasses import dataclass
 
 import torch
 from mmdet.models.utils import unpack_gt_instances
@@ -10,7 +9,7 @@ from torch import Tensor
 
 from ..head import RetinaHead
 from ..objective import positive_deltas
-from ..targets import ListedTargets
+from ..targets import Targets
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,8 @@ def losses_of_levels(
     gts, ignored, metas = unpack_gt_instances(samples)
     grid = head.grid(x)
     form = "plain" if logits.is_cuda else "auto"  # which list the positives
-    targets = cast("ListedTargets", head.targets(grid, gts, metas, ignored, form))
-    factors = head.normaliser(targets.positives)
+    targets: Targets = head.targets(grid, gts, metas, ignored, form)
+    targets, _, factors = head.chosen(logits, targets, grid)
     found, first = [], 0
     for (of_logits, of_deltas), (stride, _) in zip(levels, grid.strides, strict=True):
         own = _within(targets, first, first + of_logits.shape[1])
@@ -48,18 +47,11 @@ def losses_of_levels(
     return found
 
 
-def _within(targets: ListedTargets, first: int, after: int) -> ListedTargets:
+def _within(targets: Targets, first: int, after: int) -> Targets:
     """The targets with all anchors but those from `first` to `after` ignored."""
     anchors = torch.arange(targets.used.shape[1], device=targets.used.device)
     is_own = (anchors >= first) & (anchors < after)
-    chosen = is_own[targets.anchor]
-    return replace(
-        targets,
-        used=targets.used & is_own,
-        boxes=targets.boxes[chosen],
-        image=targets.image[chosen],
-        anchor=targets.anchor[chosen],
-    )
+    return targets.only(is_own.expand_as(targets.used))[0]
 
 
 def _largest(values: Tensor) -> float:

@@ -11,9 +11,8 @@ from ..errors import UserError
 from ..kernels.focal import DTYPES, FORMS, FocalSum, focal_form
 from ..registry import MODELS
 from .reduction import check_reduction, reduce_loss, scaled_weights
-from .targets import check_labels
-
-Alpha = float | Sequence[float] | None
+from .signed_logit import Alpha, balanced, check_alpha, check_alpha_length, signed_logits
+from .targets import are_labels, check_labels
 
 
 def focal_loss(logits: Tensor, targets: Tensor, gamma: float = 2.0, alpha: Alpha = 0.25) -> Tensor:
@@ -34,13 +33,12 @@ def focal_loss(logits: Tensor, targets: Tensor, gamma: float = 2.0, alpha: Alpha
         (..., K).
     """
     logits = logits if logits.dtype == torch.float64 else logits.float()
-    weight = None if alpha is None else logits.new_tensor(alpha)
     if targets.dim() == logits.dim():
+        weight = None if alpha is None else logits.new_tensor(alpha)
         return _focal_loss_of_soft_targets(logits, targets.to(logits), gamma, weight)
-    positive = targets[..., None] == torch.arange(logits.shape[-1], device=logits.device)
-    x_t = torch.where(positive, logits, -logits)
+    x_t, positive = signed_logits(logits, targets)
     loss = -F.logsigmoid(x_t) * _modulation(torch.sigmoid(-x_t), F.logsigmoid(-x_t), gamma)
-    return loss if weight is None else loss * torch.where(positive, weight, 1 - weight)
+    return balanced(loss, positive, alpha)
 
 
 def _focal_loss_of_soft_targets(
@@ -126,7 +124,7 @@ class FocalLoss(nn.Module):
             avg_factor: divides the sum; taken as 1 where it is not positive.
             reduction_override: replaces `reduction` for this call.
         """
-        self._check_shapes(pred, target)
+        self._check_target(pred, target)
         reduction = reduction_override or self.reduction
         if self.form != "plain" and self._can_be_summed(pred, target, weight, reduction):
             form = focal_form(self.form, pred.device.type)
@@ -150,19 +148,10 @@ class FocalLoss(nn.Module):
             and (weight is None or (weight.shape == target.shape and not weight.requires_grad))
         )
 
-    def _check_shapes(self, pred: Tensor, target: Tensor) -> None:
-        if isinstance(self.alpha, Sequence) and len(self.alpha) != pred.shape[-1]:
-            raise UserError(
-                f"FocalLoss expects one alpha a class, {pred.shape[-1]} in all, but got "
-                f"{len(self.alpha)}; set loss_cls.alpha to a list of that length."
-            )
-        if target.shape == pred.shape and target.dim() == pred.dim():
+    def _check_target(self, pred: Tensor, target: Tensor) -> None:
+        check_alpha_length(self.alpha, pred.shape[-1], type(self).__name__)
+        if not are_labels(target, pred, type(self).__name__):
             return
-        if target.shape != pred.shape[:-1] or target.is_floating_point():
-            raise UserError(
-                f"FocalLoss expects integer labels of shape {tuple(pred.shape[:-1])} or targets of "
-                f"shape {tuple(pred.shape)}, but got {target.dtype} of {tuple(target.shape)}."
-            )
         every_call = target.device.type == "cpu" and self.form != "blocked"
         if every_call or not self._labels_seen:
             check_labels(target, pred.shape[-1])
@@ -187,14 +176,12 @@ def _check_arguments(use_sigmoid: bool, gamma: float, alpha: Alpha, form: str) -
         raise UserError(f"FocalLoss expects form to be one of {FORMS}, but got {form!r}.")
     if not use_sigmoid:
         raise UserError(
-            "FocalLoss expects use_sigmoid=True, but got False; for a softmax over K + 1 "
-            "outputs choose a loss that has one, such as mmdet's CrossEntropyLoss."
+            "FocalLoss expects use_sigmoid=True, but got False; over a softmax of K + 1 outputs "
+            "it is retina_plugin.SoftmaxFocalLoss."
         )
     if gamma < 0:
         raise UserError(f"FocalLoss expects gamma >= 0, but got {gamma}.")
-    numbers = alpha if isinstance(alpha, Sequence) else [] if alpha is None else [alpha]
-    if any(not 0 <= number <= 1 for number in numbers):
-        raise UserError(f"FocalLoss expects every alpha in [0, 1], but got {alpha}.")
+    check_alpha(alpha, "FocalLoss")
 
 
 def _logits_of(probabilities: Tensor) -> Tensor:

@@ -20,6 +20,27 @@ def check_labels(labels: Tensor, num_classes: int) -> None:
         )
 
 
+def are_labels(target: Tensor, logits: Tensor, name: str) -> bool:
+    """Whether a target holds an integer label an anchor; else it has the shape of the logits.
+
+    Args:
+        target: (M,) or (M, K).
+        logits: (M, K).
+        name: of the loss, for the message.
+
+    Raises:
+        UserError: it is neither.
+    """
+    if target.shape == logits.shape and target.dim() == logits.dim():
+        return False
+    if target.shape != logits.shape[:-1] or target.is_floating_point():
+        raise UserError(
+            f"{name} expects integer labels of shape {tuple(logits.shape[:-1])} or targets of "
+            f"shape {tuple(logits.shape)}, but got {target.dtype} of {tuple(target.shape)}."
+        )
+    return True
+
+
 def needs_iou(loss: nn.Module) -> bool:
     """Whether a loss learns the IoU of each predicted box (varifocal, quality focal)."""
     return isinstance(loss, IOU_LOSSES)

@@ -9,7 +9,6 @@ from retina_plugin.analysis.paired_runs import (
     against_stock,
     compare,
     difference,
-    last_metrics,
     print_table,
 )
 from retina_plugin.errors import UserError
@@ -85,14 +84,6 @@ def test_command_compares_and_prints_or_says_what_is_wrong(tiny_config, script, 
     assert against_stock(**arguments, out=tmp_path / "new", cfg_options=missing) == 1
     assert "error: train_dataloader.dataset.ann_file: there is no" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
-
-
-def test_last_evaluation_counts(script, tmp_path):
-    folder = tmp_path / "20260102_000000/vis_data"
-    folder.mkdir(parents=True)
-    lines = [{"coco/bbox_mAP": ap, "coco/bbox_mAP_50": 2 * ap} for ap in (0.3, 0.2)]
-    (folder / "scalars.json").write_text("\n".join(map(json.dumps, lines)))
-    assert last_metrics(tmp_path) == {"AP": 0.2, "AP50": 0.4}
 
 
 def test_difference_pairs_the_seeds():

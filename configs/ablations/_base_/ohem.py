@@ -1,0 +1,6 @@
+# Table 1d: cross entropy with the prior, on hard examples only.
+_base_ = "../../retinanet_r101_600.py"
+model = dict(
+    bbox_head=dict(loss_cls=dict(_delete_=True, type="retina_plugin.SigmoidCrossEntropyLoss")),
+    train_cfg=dict(sampler=dict(_delete_=True, type="retina_plugin.OHEMSampler")),
+)

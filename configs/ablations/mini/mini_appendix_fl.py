@@ -1,0 +1,10 @@
+"""Miniature of Appendix, Table 3: focal loss, gamma 2.
+
+Command:  mim train retina_plugin mini_appendix_fl.py --cfg-options data_root=FOLDER
+Seeds:    python tools/reproduce.py mini --data-root FOLDER --rows appendix_fl
+Hardware: a CPU with 2 cores, or a GPU.
+Cost:     some 6 minutes on 2 cores.
+Expect:   docs/reproduction.md has what was measured on DeepPCB.
+"""
+
+_base_ = "./_base_/miniature.py"

@@ -1,0 +1,11 @@
+"""Miniature of Section 5.1: hinge on p_t.
+
+Command:  mim train retina_plugin mini_section5_hinge.py --cfg-options data_root=FOLDER
+Seeds:    python tools/reproduce.py mini --data-root FOLDER --rows section5_hinge
+Hardware: a CPU with 2 cores, or a GPU.
+Cost:     some 6 minutes on 2 cores.
+Expect:   docs/reproduction.md has what was measured on DeepPCB.
+"""
+
+_base_ = "./_base_/miniature.py"
+model = dict(bbox_head=dict(loss_cls=dict(_delete_=True, type="retina_plugin.HingeLoss")))

@@ -1,0 +1,11 @@
+"""Miniature of Table 1b: focal loss, gamma 0.5 with its best alpha, 0.5.
+
+Command:  mim train retina_plugin mini_table1b_gamma0p5.py --cfg-options data_root=FOLDER
+Seeds:    python tools/reproduce.py mini --data-root FOLDER --rows table1b_gamma0p5
+Hardware: a CPU with 2 cores, or a GPU.
+Cost:     some 6 minutes on 2 cores.
+Expect:   docs/reproduction.md has what was measured on DeepPCB.
+"""
+
+_base_ = "./_base_/miniature.py"
+model = dict(bbox_head=dict(loss_cls=dict(gamma=0.5, alpha=0.5)))

@@ -1,0 +1,11 @@
+"""Miniature of Table 1c: 2 scales and 1 aspect ratio of anchors.
+
+Command:  mim train retina_plugin mini_table1c_scales2_ratios1.py --cfg-options data_root=FOLDER
+Seeds:    python tools/reproduce.py mini --data-root FOLDER --rows table1c_scales2_ratios1
+Hardware: a CPU with 2 cores, or a GPU.
+Cost:     some 6 minutes on 2 cores.
+Expect:   docs/reproduction.md has what was measured on DeepPCB.
+"""
+
+_base_ = "./_base_/miniature.py"
+model = dict(bbox_head=dict(anchor_generator=dict(scales_per_octave=2, ratios=[1.0])))

@@ -1,0 +1,10 @@
+"""Miniature of Table 1c: 3 scales and 3 aspect ratios of anchors.
+
+Command:  mim train retina_plugin mini_table1c_scales3_ratios3.py --cfg-options data_root=FOLDER
+Seeds:    python tools/reproduce.py mini --data-root FOLDER --rows table1c_scales3_ratios3
+Hardware: a CPU with 2 cores, or a GPU.
+Cost:     some 6 minutes on 2 cores.
+Expect:   docs/reproduction.md has what was measured on DeepPCB.
+"""
+
+_base_ = "./_base_/miniature.py"

@@ -1,0 +1,10 @@
+"""Table 1e: ResNet-101, 600 px.
+
+Command:  mim train retina_plugin table1e_r101_600.py --launcher pytorch --gpus 8
+Hardware: 8 GPUs with 2 images each; another batch size rescales the schedule by itself.
+Cost:     10 to 35 hours for the models of Table 1e (paper).
+Expect:   AP 36.0, AP50 55.2, AP75 38.7 on COCO test-dev (paper, Table 1e).
+"""
+
+_base_ = "../retinanet_r101.py"
+image_scale = (1000, 600)

@@ -1,0 +1,10 @@
+"""Table 1e: ResNet-50, 400 px.
+
+Command:  mim train retina_plugin table1e_r50_400.py --launcher pytorch --gpus 8
+Hardware: 8 GPUs with 2 images each; another batch size rescales the schedule by itself.
+Cost:     10 to 35 hours for the models of Table 1e (paper).
+Expect:   AP 30.5, AP50 47.8, AP75 32.7 on COCO test-dev (paper, Table 1e).
+"""
+
+_base_ = "../retinanet_r50.py"
+image_scale = (667, 400)

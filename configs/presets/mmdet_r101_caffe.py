@@ -1,0 +1,20 @@
+"""RetinaNet, ResNet-101 of Caffe2, with every choice of MMDetection 3.3: for its published weights.
+
+Command:  mim test retina_plugin mmdet_r101_caffe.py --checkpoint WEIGHTS
+Hardware: one GPU, or a CPU.
+Cost:     not measured.
+Expect:   AP 38.5 on COCO val2017 (MMDetection's model zoo, retinanet_r101-caffe_fpn_1x_coco).
+"""
+
+_base_ = "./mmdet.py"
+model = dict(
+    data_preprocessor=dict(mean=[103.53, 116.28, 123.675], std=[1.0, 1.0, 1.0], bgr_to_rgb=False),
+    backbone=dict(
+        depth=101,
+        style="caffe",
+        norm_cfg=dict(requires_grad=False),
+        init_cfg=dict(
+            checkpoint="https://download.openmmlab.com/pretrain/third_party/resnet101_msra-6cc46731.pth"
+        ),
+    ),
+)

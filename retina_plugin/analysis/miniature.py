@@ -1,0 +1,142 @@
+"""Trains the paper's ablations in miniature, one after the other."""
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+from ..engine.border import exit_code
+from ..errors import UserError
+from .mini_plan import Run, planned, rows_in
+from .mini_results import Finished, check_alike, data_of, read, write
+from .scalars import curve, last_metrics
+
+FOLDER = Path("ablations") / "mini"
+FOCAL = "table1b_gamma2"  # of whose first run weights are kept, for the figures
+SNAPSHOTS = 6
+NOT_FINITE = "was not finite"
+
+
+def miniature(**arguments: Any) -> int:
+    """Trains; takes the arguments of `tools/reproduce.py mini` and gives the exit code."""
+    return exit_code(partial(_miniature, SimpleNamespace(**arguments)))
+
+
+def _miniature(arguments: SimpleNamespace) -> None:
+    configs = rows_in(arguments.configs / FOLDER)
+    runs = planned(configs, arguments.rows, arguments.seeds)
+    data = data_of(arguments.data_root)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    found = read(arguments.out)
+    check_alike(found, arguments.iterations, data, arguments.out)
+    there = {(each.row, each.seed) for each in found}
+    waiting = [run for run in runs if (run.row, run.seed) not in there]
+    console = Console()
+    console.print(f"{len(runs) - len(waiting)} of {len(runs)} runs are done, in {arguments.out}.")
+    for finished in _trained(waiting, configs, data, arguments, console):
+        write(finished, arguments.out)
+        console.print(f"{finished.row}, seed {finished.seed}: {_said(finished)}")
+
+
+def _trained(
+    runs: list[Run],
+    configs: dict[str, Path],
+    data: str,
+    arguments: SimpleNamespace,
+    console: Console,
+) -> Iterator[Finished]:
+    """Each run as it is done, with a bar and the time that is left."""
+    columns = BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(elapsed_when_finished=True)
+    with ThreadPoolExecutor(arguments.jobs) as pool, Progress(*columns, console=console) as bar:
+        task = bar.add_task("", total=len(runs))
+        waiting = [pool.submit(train, run, configs[run.row], data, arguments) for run in runs]
+        try:
+            for done in as_completed(waiting):
+                yield done.result()
+                bar.advance(task)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _said(finished: Finished) -> str:
+    if finished.ended:
+        return finished.ended
+    numbers = ", ".join(f"{name} {finished.metrics[name]:.3f}" for name in ("AP", "AP50", "AP75"))
+    return f"{numbers} in {finished.seconds:.0f} s"
+
+
+def train(run: Run, config: Path, data: str, arguments: SimpleNamespace) -> Finished:
+    """Train and evaluate in a process of its own; a loss that is not finite is a result.
+
+    Raises:
+        UserError: it failed otherwise.
+    """
+    work_dir = arguments.work_dirs / run.name
+    work_dir.mkdir(parents=True, exist_ok=True)
+    log = work_dir / "log.txt"
+    started = time.monotonic()
+    with open(log, "w") as file:
+        command = _command(run, config, work_dir, arguments)
+        threads = {"OMP_NUM_THREADS": str(max((os.cpu_count() or 1) // arguments.jobs, 1))}
+        code = subprocess.run(
+            command, stdout=file, stderr=file, check=False, env={**os.environ, **threads}
+        ).returncode
+    ended = _last_error(log) if code else ""
+    if code and NOT_FINITE not in ended:
+        raise UserError(f"the training of {run.name} failed with {code}: see {log}.")
+    return Finished(
+        row=run.row,
+        seed=run.seed,
+        iterations=arguments.iterations,
+        data=data,
+        ended=ended,
+        metrics={} if code else last_metrics(work_dir),
+        seconds=round(time.monotonic() - started, 1),
+        losses=curve(work_dir),
+        machine=f"{platform.machine()}, {os.cpu_count()} cores",
+    )
+
+
+def _command(run: Run, config: Path, work_dir: Path, arguments: SimpleNamespace) -> list[str]:
+    options = [f"data_root={arguments.data_root}/", f"randomness.seed={run.seed}"]
+    options += schedule(arguments.iterations) + snapshots(run, arguments.iterations)
+    script = str(arguments.train_script)
+    return [sys.executable, script, str(config), "--work-dir", str(work_dir)] + [
+        "--cfg-options",
+        *options,
+    ]
+
+
+def schedule(iterations: int) -> list[str]:
+    """Options that stretch the schedule; the rate falls at 2/3 and 8/9, as in the paper's."""
+    return [
+        f"train_cfg.max_iters={iterations}",
+        f"train_cfg.val_interval={iterations}",
+        f"param_scheduler.1.milestones=[{iterations * 2 // 3},{iterations * 8 // 9}]",
+    ]
+
+
+def snapshots(run: Run, iterations: int) -> list[str]:
+    """Options that keep weights of the focal loss's first run, and none of others."""
+    if run.seed or FOCAL not in (run.row, *run.same):
+        return ["default_hooks.checkpoint=None"]
+    return [
+        f"default_hooks.checkpoint.interval={max(iterations // SNAPSHOTS, 1)}",
+        "default_hooks.checkpoint.save_optimizer=False",
+    ]
+
+
+def _last_error(log: Path) -> str:
+    """The sentence that a run ended with."""
+    lines = [line for line in log.read_text().splitlines() if line.startswith("error: ")]
+    return lines[-1].removeprefix("error: ") if lines else ""

@@ -1,0 +1,33 @@
+"""What a training left of its losses and metrics."""
+
+import json
+from pathlib import Path
+
+METRICS = {
+    "AP": "coco/bbox_mAP",
+    "AP50": "coco/bbox_mAP_50",
+    "AP75": "coco/bbox_mAP_75",
+    "APS": "coco/bbox_mAP_s",
+    "APM": "coco/bbox_mAP_m",
+    "APL": "coco/bbox_mAP_l",
+}
+
+
+def last_metrics(work_dir: Path) -> dict[str, float]:
+    """COCO's numbers of the last evaluation in a work_dir; -1 where there are no such objects."""
+    last = [line for line in _lines(work_dir) if METRICS["AP"] in line][-1]
+    return {name: last[key] for name, key in METRICS.items() if key in last}
+
+
+def curve(work_dir: Path) -> list[tuple[int, float, float]]:
+    """Iteration, classification and box loss of every line of the log; none if there is no log."""
+    return [
+        (line["step"], line["loss_cls"], line["loss_bbox"])
+        for line in _lines(work_dir)
+        if "loss_cls" in line
+    ]
+
+
+def _lines(work_dir: Path) -> list[dict]:
+    found = sorted(work_dir.glob("*/vis_data/scalars.json"))[-1:]
+    return [json.loads(line) for path in found for line in path.read_text().splitlines()]

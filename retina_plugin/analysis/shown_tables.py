@@ -1,0 +1,70 @@
+"""Tables for a terminal, as Markdown and as a page."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Template
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+WIDTH = 240  # characters of a Markdown line
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A table as it is printed: cells are text."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    note: str = ""
+
+
+def print_tables(shown: Iterable[Shown], console: Console) -> None:
+    """Print them in a terminal."""
+    for each in shown:
+        console.print(_table(each, box.SIMPLE_HEAD, each.title))
+        console.print(f"{each.note}\n", markup=False, highlight=False)
+
+
+def write_markdown(shown: Iterable[Shown], path: Path) -> None:
+    """Write them for a repository's page."""
+    with open(path, "w") as file:
+        console = Console(file=file, width=WIDTH)
+        for each in shown:
+            console.print(f"### {each.title}", markup=False)
+            console.print(_table(each, box.MARKDOWN))
+            console.print(each.note, markup=False, soft_wrap=True)
+
+
+def write_page(shown: Iterable[Shown], path: Path) -> None:
+    """Write them as one HTML file."""
+    path.write_text(PAGE.render(tables=list(shown)))
+
+
+def _table(each: Shown, style: box.Box, title: str | None = None) -> Table:
+    made = Table(*each.columns, title=title, box=style)
+    for row in each.rows:
+        made.add_row(*row)
+    return made
+
+
+PAGE = Template(
+    """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>RetinaNet, reproduced</title>
+<style>
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 75em; margin: 2em auto; padding: 0 1em; }
+table { border-collapse: collapse; } th, td { padding: .2em .9em .2em 0; text-align: left; }
+th { border-bottom: 2px solid; } td { border-bottom: 1px solid #ddd; vertical-align: top; }
+</style>
+<h1>RetinaNet, reproduced</h1>
+{% for table in tables %}<h2>{{ table.title }}</h2>
+<table><tr>{% for column in table.columns %}<th>{{ column }}</th>{% endfor %}</tr>
+{% for row in table.rows %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>
+{% endfor %}</table><p>{{ table.note }}</p>
+{% endfor %}</html>
+""",
+    autoescape=True,
+)

@@ -1,0 +1,25 @@
+"""Cross entropy of sigmoids, `-alpha_t log(p_t)`: focal loss with gamma 0 (section 3.1)."""
+
+from torch import Tensor
+
+from ..registry import MODELS
+from .focal import FocalLoss, focal_loss
+from .signed_logit import Alpha
+
+
+def cross_entropy_loss(logits: Tensor, targets: Tensor, alpha: Alpha = None) -> Tensor:
+    """Cross entropy (..., K) of each logit; arguments as in `focal_loss`."""
+    return focal_loss(logits, targets, gamma=0.0, alpha=alpha)
+
+
+@MODELS.register_module()
+class SigmoidCrossEntropyLoss(FocalLoss):
+    """CE, or with `alpha` the alpha-balanced CE of Table 1a; as fast as `FocalLoss`.
+
+    Args:
+        alpha: weight of the positives: a number, one number a class, or None for plain CE.
+        **options: as in `FocalLoss`, but for `gamma`.
+    """
+
+    def __init__(self, alpha: Alpha = None, **options: object) -> None:
+        super().__init__(gamma=0.0, alpha=alpha, **options)  # type: ignore[arg-type]
