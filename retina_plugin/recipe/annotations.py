@@ -2,6 +2,7 @@
 
 import os
 import statistics
+from collections import Counter
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ class Summary(NamedTuple):
     first_image: str
     annotations: int
     median_size: tuple[int, int] | None
+    objects: dict[str, int]  # of each class, crowds left out
 
 
 def read_annotations(path: str, key: str) -> Summary:
@@ -51,7 +53,15 @@ def _summary(path: str, key: str, modified_ns: int, size: int) -> Summary:
         first_image=str(content["images"][0].get("file_name", "")),
         annotations=len(content["annotations"]),
         median_size=_median_size(content["images"]),
+        objects=_objects(content, names),
     )
+
+
+def _objects(content: dict[str, Any], names: tuple[str, ...]) -> dict[str, int]:
+    rows = (each for each in content["annotations"] if isinstance(each, dict))
+    counts = Counter(str(each.get("category_id")) for each in rows if not each.get("iscrowd"))
+    ids = (str(category.get("id")) for category in content["categories"])
+    return {name: counts[number] for name, number in zip(names, ids, strict=True)}
 
 
 def _median_size(images: list[dict[str, Any]]) -> tuple[int, int] | None:

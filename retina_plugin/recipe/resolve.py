@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 from mmengine.config import Config
 
 from .backbone import fit_backbone
+from .class_weights import weigh_classes
 from .classes import fill_classes
 from .image_scale import follow_image_scale
 from .inheritance import drop_scope
@@ -22,6 +23,7 @@ STEPS = (
     find_files,
     point_evaluators,
     fill_classes,
+    weigh_classes,
     follow_image_scale,
     fit_backbone,
     choose_speed,

@@ -8,7 +8,7 @@ from retina_plugin.recipe.annotations import Summary, read_annotations
 GOOD = {
     "images": [{"file_name": "b.png", "width": 30, "height": 40}, {"width": 60, "height": 20}],
     "categories": [{"id": 2, "name": "b"}, {"id": 1, "name": "a"}],
-    "annotations": [{}, {}, {}],
+    "annotations": [{"category_id": 1}, {"category_id": 1, "iscrowd": 1}, {}],
 }
 
 
@@ -24,7 +24,9 @@ def read(tmp_path):
 
 
 def test_a_summary_keeps_the_order_of_the_file(read):
-    assert read(GOOD) == Summary(("b", "a"), "b.png", annotations=3, median_size=(50, 25))
+    assert read(GOOD) == Summary(
+        ("b", "a"), "b.png", annotations=3, median_size=(50, 25), objects={"b": 0, "a": 1}
+    )
 
 
 def test_a_size_that_is_missing_leaves_no_median(read):
