@@ -1,0 +1,131 @@
+"""The paper's figures, drawn so that they can be read without colour."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import torch
+from cycler import cycler
+
+mpl.use("Agg")
+from matplotlib import pyplot as plt  # noqa: E402
+from matplotlib.axes import Axes  # noqa: E402
+
+from .loss_curves import (  # noqa: E402
+    FIGURE_1,
+    FIGURE_5,
+    losses_over_p_t,
+    losses_over_x_t,
+    slopes_over_x_t,
+)
+from .loss_distribution import Examples, cumulative, x_t_of_bins  # noqa: E402
+
+FORMATS = ("png", "svg")
+STYLE: Any = {
+    "figure.dpi": 120,
+    "font.size": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.prop_cycle": cycler(color=["#000000", "#0072b2", "#d55e00", "#009e73", "#777777"]),
+    "legend.frameon": False,
+    "svg.hashsalt": "retina_plugin",  # the same file for the same figure
+}
+LINES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
+GAMMAS = (0.0, 0.5, 1.0, 2.0)  # of figure 4
+
+
+@contextmanager
+def drawn(folder: Path, name: str, columns: int = 1) -> Iterator[list[Axes]]:
+    """Axes to draw on, written as PNG and SVG afterwards."""
+    with mpl.rc_context(STYLE):
+        figure, axes = plt.subplots(1, columns, figsize=(5.6 * columns, 4.2), squeeze=False)
+        yield list(axes[0])
+        folder.mkdir(parents=True, exist_ok=True)
+        figure.tight_layout()
+        for kind in FORMATS:
+            figure.savefig(
+                folder / f"{name}.{kind}", metadata={"Date": None} if kind == "svg" else {}
+            )
+        plt.close(figure)
+
+
+def draw_focal_loss(folder: Path) -> None:
+    """Figure 1: the loss over p_t, for several gammas."""
+    p_t = torch.linspace(0.001, 0.999, 999, dtype=torch.float64)
+    with drawn(folder, "figure1_focal_loss") as (axes,):
+        for gamma, line in zip(FIGURE_1, LINES, strict=True):
+            label = "γ = 0: cross entropy" if gamma == 0 else f"γ = {gamma:g}"
+            axes.plot(p_t, losses_over_p_t(p_t, gamma), linestyle=line, label=label)
+        axes.axvspan(0.6, 1, color="#eeeeee", zorder=0)
+        axes.text(0.8, 2.4, "well classified", ha="center")
+        axes.set(xlabel="p$_t$, probability of the true class", ylabel="loss", ylim=(0, 5))
+        axes.set(xlim=(0, 1))
+        axes.legend(title="focal loss")
+
+
+def draw_forms(folder: Path) -> None:
+    """Figures 5 and 6: FL and FL* over x_t, and their derivatives."""
+    x_t = torch.linspace(-5, 5, 401, dtype=torch.float64)
+    with drawn(folder, "figure5_6_focal_loss_forms", columns=2) as (losses, slopes):
+        for (name, gamma, beta), line in zip(FIGURE_5, cycle(LINES)):
+            losses.plot(x_t, losses_over_x_t(x_t, gamma, beta), linestyle=line, label=name)
+            slopes.plot(x_t, slopes_over_x_t(x_t, gamma, beta), linestyle=line, label=name)
+        label = "x$_t$ = y x, positive where the example is classified well"
+        losses.set(xlabel=label, ylabel="loss", ylim=(0, 5))
+        slopes.set(xlabel=label, ylabel="derivative of the loss over x$_t$")
+        losses.legend()
+
+
+def draw_cumulative(folder: Path, examples: Examples) -> None:
+    """Figure 4: the loss of foreground and background, summed up from easy to hard examples."""
+    with drawn(folder, "figure4_cumulative_loss", columns=2) as both:
+        kinds = (("foreground", examples.foreground), ("background", examples.background))
+        for axes, (kind, counts) in zip(both, kinds, strict=True):
+            for gamma, line in zip(GAMMAS, LINES, strict=False):
+                share, loss = cumulative(counts, gamma)
+                axes.plot(share, loss, linestyle=line, label=f"γ = {gamma:g}")
+            total = f"{counts.sum():,.0f}"
+            axes.set(title=f"{kind}, {total} examples", ylabel="share of the loss")
+            axes.set(xlabel="share of the examples, the easiest first", xlim=(0, 1), ylim=(0, 1))
+        both[0].legend()
+
+
+def draw_histograms(folder: Path, over_training: Mapping[int, Examples]) -> None:
+    """How p_t is distributed after so many iterations: background and foreground."""
+    edges = torch.linspace(0, 1, 21, dtype=torch.float64)
+    p_t = x_t_of_bins().sigmoid()
+    with drawn(folder, "p_t_over_training", columns=2) as both:
+        for axes, kind in zip(both, ("foreground", "background"), strict=True):
+            for (iteration, examples), line in zip(over_training.items(), cycle(LINES)):
+                counts = getattr(examples, kind)
+                bins = torch.bucketize(p_t, edges[1:-1])
+                shares = torch.zeros(20, dtype=torch.float64).index_add_(0, bins, counts)
+                axes.stairs(
+                    shares / counts.sum(),
+                    edges,
+                    linestyle=line,
+                    label=f"{iteration}",
+                    baseline=None,
+                )
+            axes.set(title=kind, xlabel="p$_t$", ylabel="share of the examples", yscale="log")
+        both[0].legend(title="iterations")
+
+
+def draw_speed(folder: Path, points: Mapping[str, Sequence[tuple[str, float, float]]]) -> None:
+    """Figure 2: AP over the time of an image, a line or points for each group.
+
+    Args:
+        folder: of the files.
+        points: of each group, (name, milliseconds, AP).
+    """
+    with drawn(folder, "figure2_speed") as (axes,):
+        for (group, of_group), line, marker in zip(points.items(), cycle(LINES), cycle("os^Dv")):
+            names, times, aps = zip(*sorted(of_group, key=lambda point: point[1]), strict=True)
+            axes.plot(times, aps, linestyle=line, marker=marker, label=group)
+            for name, time, ap in zip(names, times, aps, strict=True):
+                axes.annotate(name, (time, ap), xytext=(5, -11), textcoords="offset points", size=8)
+        axes.set(xlabel="milliseconds an image", ylabel="COCO AP")
+        axes.legend(loc="lower right")

@@ -1,0 +1,39 @@
+import pytest
+import torch
+
+from retina_plugin.analysis.figures import (
+    FORMATS,
+    draw_cumulative,
+    draw_focal_loss,
+    draw_forms,
+    draw_histograms,
+    draw_speed,
+)
+from retina_plugin.analysis.loss_distribution import Examples
+
+
+@pytest.fixture
+def examples():
+    found = Examples.none()
+    labels = torch.where(torch.rand(300) < 0.1, 0, 1)
+    found.add(torch.randn(300, 1), labels, torch.ones(300, dtype=torch.bool))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "draw"),
+    [
+        ("figure1_focal_loss", lambda folder, _: draw_focal_loss(folder)),
+        ("figure5_6_focal_loss_forms", lambda folder, _: draw_forms(folder)),
+        ("figure4_cumulative_loss", draw_cumulative),
+        ("p_t_over_training", lambda folder, of: draw_histograms(folder, {100: of, 200: of})),
+        ("figure2_speed", lambda folder, _: draw_speed(folder, {"paper": [("R50-400", 64, 30.5)]})),
+    ],
+)
+def test_a_figure_is_written_as_png_and_svg_and_always_the_same(name, draw, tmp_path, examples):
+    for run in ("first", "second"):
+        draw(tmp_path / run, examples)
+    for kind in FORMATS:
+        content = (tmp_path / "first" / f"{name}.{kind}").read_bytes()
+        assert len(content) > 4000
+        assert content == (tmp_path / "second" / f"{name}.{kind}").read_bytes()
