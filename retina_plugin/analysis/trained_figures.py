@@ -10,6 +10,7 @@ from typing import Any
 
 from mmdet.registry import MODELS
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, load_checkpoint
 from rich.console import Console
 from rich.table import Table
@@ -45,6 +46,7 @@ def loss(**arguments: Any) -> int:
 
 def _loss(arguments: SimpleNamespace) -> None:
     cfg = completed(read_config(arguments), ("val",), arguments, say=None)
+    init_default_scope(cfg.get("default_scope", "mmdet"))
     found = {}
     for path in arguments.checkpoints:
         model = detector(cfg, existing_checkpoint(path, "checkpoint"))

@@ -1,10 +1,15 @@
 import copy
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 
 from retina_plugin.analysis.trained_figures import curves, loss
+
+TOOL = Path(__file__).parents[2] / "tools" / "figures.py"
 
 
 @pytest.fixture
@@ -24,17 +29,19 @@ def test_curves_need_nothing(tmp_path, capsys):
     assert "figures 1, 5 and 6" in capsys.readouterr().out
 
 
-def test_figure_4_of_the_last_and_p_t_of_all_checkpoints(trained, capsys):
+def test_figure_4_of_the_last_and_p_t_of_all_checkpoints(trained):
+    """In a process of its own, where nobody has set MMDetection's scope."""
     out = trained / "out"
-    paths = [str(trained / f"iter_{number}.pth") for number in (1, 2)]
-    config = str(trained / "tiny.py")
-    assert loss(config=config, checkpoints=paths, images=2, cfg_options=[], out=out) == 0
+    paths = [trained / f"iter_{number}.pth" for number in (1, 2)]
+    words = [TOOL, "loss", trained / "tiny.py", *paths, "--images", "2", "--out", out]
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     names = {path.name for path in out.iterdir()}
     assert {"figure4_cumulative_loss.png", "p_t_over_training.svg", "figure4.json"} <= names
     shares = json.loads((out / "figure4.json").read_text())
     assert list(shares) == ["hardest 20% of foreground", "hardest 1% of background"]
     assert all(0 < share <= 1 for of_kind in shares.values() for share in of_kind.values())
-    assert "hardest 1% of background" in capsys.readouterr().out
+    assert "hardest 1% of background" in done.stdout
 
 
 def test_a_checkpoint_of_another_model_is_a_sentence(trained, capsys):
