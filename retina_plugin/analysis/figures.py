@@ -94,24 +94,21 @@ def draw_cumulative(folder: Path, examples: Examples) -> None:
 
 
 def draw_histograms(folder: Path, over_training: Mapping[int, Examples]) -> None:
-    """How p_t is distributed after so many iterations: background and foreground."""
+    """How p_t is distributed after so many iterations, from light to dark: both kinds."""
     edges = torch.linspace(0, 1, 21, dtype=torch.float64)
-    p_t = x_t_of_bins().sigmoid()
+    bins = torch.bucketize(x_t_of_bins().sigmoid(), edges[1:-1])
+    shades = torch.linspace(0.75, 0, len(over_training)).tolist()
     with drawn(folder, "p_t_over_training", columns=2) as both:
         for axes, kind in zip(both, ("foreground", "background"), strict=True):
-            for (iteration, examples), line in zip(over_training.items(), cycle(LINES)):
+            styles = zip(over_training.items(), shades, cycle(LINES), strict=False)
+            for (iteration, examples), shade, line in styles:
                 counts = getattr(examples, kind)
-                bins = torch.bucketize(p_t, edges[1:-1])
                 shares = torch.zeros(20, dtype=torch.float64).index_add_(0, bins, counts)
-                axes.stairs(
-                    shares / counts.sum(),
-                    edges,
-                    linestyle=line,
-                    label=f"{iteration}",
-                    baseline=None,
-                )
+                style = {"color": f"{shade:.2f}", "linestyle": line, "linewidth": 2 - shade}
+                label = f"{iteration}"
+                axes.stairs(shares / counts.sum(), edges, baseline=None, label=label, **style)
             axes.set(title=kind, xlabel="p$_t$", ylabel="share of the examples", yscale="log")
-        both[0].legend(title="iterations")
+        both[1].legend(title="iterations", loc="center left", bbox_to_anchor=(1, 0.5))
 
 
 def draw_speed(folder: Path, points: Mapping[str, Sequence[tuple[str, float, float]]]) -> None:
