@@ -5,7 +5,8 @@ import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-HOLDS, FAILS, NOISE, UNKNOWN = "holds", "does not hold", "within noise", "not measured"
+HOLDS, FAILS, NOISE = "holds", "does not hold", "within noise"
+ONE_SEED, UNKNOWN = "one seed each", "not measured"
 SURE = 2.0  # standard errors that a difference must exceed
 ALIKE = 0.02  # of the better AP: a smaller difference counts as none, as 34.0 and 33.8 in the paper
 
@@ -93,7 +94,9 @@ def are_alike(rows: tuple[str, ...]) -> Judge:
 
 
 def _verdict(gap: float, error: float) -> str:
-    if math.isnan(error) or abs(gap) <= SURE * error:
+    if math.isnan(error):
+        return ONE_SEED
+    if abs(gap) <= SURE * error:
         return NOISE
     return HOLDS if gap > 0 else FAILS
 

@@ -8,6 +8,7 @@ from retina_plugin.analysis.claims import (
     FAILS,
     HOLDS,
     NOISE,
+    ONE_SEED,
     UNKNOWN,
     Sample,
     are_alike,
@@ -38,7 +39,7 @@ def test_standard_error_is_of_the_common_variance():
         ((0.30, 0.31, 0.32), (0.20, 0.21, 0.22), HOLDS),
         ((0.20, 0.21, 0.22), (0.30, 0.31, 0.32), FAILS),
         ((0.30, 0.31, 0.32), (0.295, 0.305, 0.315), NOISE),
-        ((0.30,), (0.10,), NOISE),  # one run each says nothing of the noise
+        ((0.30,), (0.10,), ONE_SEED),  # which says nothing of the noise
     ],
 )
 def test_better_is_more_than_two_standard_errors(better, worse, verdict):
