@@ -7,12 +7,12 @@ from pathlib import Path
 from mmengine.config import Config
 
 from ..errors import UserError
+from .claims import CE, GAMMAS, USUAL
 
 PREFIX = "mini_"
 # Rows that a claim of the paper compares; each is trained with three seeds.
 CLAIMED = (
-    *("section5_ce_usual_init", "section5_ce_prior", "table1a_alpha0p75"),
-    *(f"table1b_gamma{gamma}" for gamma in ("0", "0p1", "0p2", "0p5", "1", "2", "5")),
+    *(USUAL, CE, "table1a_alpha0p75", *GAMMAS),
     *("appendix_fl_star_2_1", "appendix_fl_star_4_0"),
     *("table1d_ohem_128_nms0p5", "table1d_ohem1to3_128_nms0p5"),
     *("table1c_scales1_ratios1", "table1c_scales3_ratios3"),

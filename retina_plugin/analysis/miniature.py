@@ -17,12 +17,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 
 from ..engine.border import exit_code
 from ..errors import UserError
+from .claims import FOCAL
 from .mini_plan import Run, planned, rows_in
 from .mini_results import Finished, check_alike, data_of, read, write
 from .scalars import curve, last_metrics
 
 FOLDER = Path("ablations") / "mini"
-FOCAL = "table1b_gamma2"  # of whose first run weights are kept, for the figures
 SNAPSHOTS = 6
 NOT_FINITE = "was not finite"
 
@@ -127,7 +127,7 @@ def schedule(iterations: int) -> list[str]:
 
 
 def snapshots(run: Run, iterations: int) -> list[str]:
-    """Options that keep weights of the focal loss's first run, and none of others."""
+    """Options that keep weights of the focal loss's first run, for the figures, and no others."""
     if run.seed or FOCAL not in (run.row, *run.same):
         return ["default_hooks.checkpoint=None"]
     return [

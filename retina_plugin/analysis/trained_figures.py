@@ -11,13 +11,13 @@ from typing import Any
 from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmengine.runner import Runner, load_checkpoint
+from mmengine.runner import Runner
 from rich.console import Console
 from rich.table import Table
 
 from ..engine.border import exit_code
+from ..engine.inferencer import load_detector
 from ..engine.launch import completed, existing_checkpoint, read_config
-from ..engine.loaded_weights import check_detector
 from ..errors import UserError
 from ..head import RetinaHead
 from .figures import GAMMAS, draw_cumulative, draw_focal_loss, draw_forms, draw_histograms
@@ -73,7 +73,7 @@ def detector(cfg: Config, checkpoint: str) -> Any:
         raise UserError(
             "the loss of figure 4 is that of retina_plugin.RetinaHead; use its configs."
         )
-    check_detector(model, load_checkpoint(model, checkpoint, map_location="cpu"), checkpoint)
+    load_detector(model, checkpoint, map_location="cpu")
     return model.eval()
 
 

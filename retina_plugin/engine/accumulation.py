@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from mmengine.dist import all_reduce, get_world_size
+from mmengine.dist import all_reduce_params, get_world_size
 from torch import Tensor, nn
 
 from ..errors import UserError
@@ -25,8 +25,7 @@ def waiting_gradients(model: nn.Module) -> dict[str, Tensor]:
         name: torch.zeros_like(weight) if weight.grad is None else weight.grad.clone()
         for name, weight in weights.items()
     }
-    for gradient in everywhere.values():
-        all_reduce(gradient, op="mean")
+    all_reduce_params(list(everywhere.values()), op="mean")
     return everywhere
 
 

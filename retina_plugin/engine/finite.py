@@ -18,6 +18,9 @@ class Norms(NamedTuple):
     values: Tensor  # (W,)
 
 
+NO_NORMS = Norms([], torch.zeros(0))
+
+
 class FiniteGuard:
     """Judges each update; what it finds stays on the device, so that nothing has to wait for it.
 
@@ -28,7 +31,7 @@ class FiniteGuard:
     def __init__(self, model: nn.Module) -> None:
         # 1 if this iteration, or one that it accumulates with, was not finite
         self.found = torch.zeros((), device=next(model.parameters()).device)
-        self.norms = Norms([], torch.zeros(0))  # of this iteration
+        self.norms = NO_NORMS  # of this iteration
         self._weights = list(model.named_parameters())
         self._statistics = RunningStatistics(model)
 
@@ -54,7 +57,7 @@ class FiniteGuard:
         found = [(name, weight.grad) for name, weight in self._weights]
         gradients = [gradient for _, gradient in found if gradient is not None]
         names = [name for name, gradient in found if gradient is not None]
-        return Norms(names, _norms(gradients) if gradients else torch.zeros(0))
+        return Norms(names, _norms(gradients)) if gradients else NO_NORMS
 
     def suppresses(self, optimizer: torch.optim.Optimizer) -> bool:
         """Whether the step must be left out; where the device does that by itself, always False."""

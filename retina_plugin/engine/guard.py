@@ -11,7 +11,7 @@ from ..errors import UserError
 from ..log import warn
 from ..registry import HOOKS
 from .diagnosis import Iteration, diagnose
-from .finite import FiniteGuard, Norms
+from .finite import NO_NORMS, FiniteGuard
 from .late_logging import fetch
 from .optim_wrapper import MixedPrecisionOptimWrapper
 
@@ -76,7 +76,7 @@ class GuardHook(Hook):
         """
         self._act(runner)
         losses = outputs or {}
-        norms = self._guard.norms if self._guard else Norms([], torch.zeros(0))
+        norms = self._guard.norms if self._guard else NO_NORMS
         self._pending = Iteration(runner.iter, data_batch, losses, norms)
         self._is_bad = self._verdict(losses)
         if not _on_accelerator(runner):

@@ -3,8 +3,8 @@
 from torch import Tensor
 
 from ..registry import MODELS
+from .base import Alpha
 from .focal import FocalLoss, focal_loss
-from .signed_logit import Alpha
 
 
 def cross_entropy_loss(logits: Tensor, targets: Tensor, alpha: Alpha = None) -> Tensor:

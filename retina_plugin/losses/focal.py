@@ -1,18 +1,18 @@
 """Focal loss: `FL(p_t) = -alpha_t (1 - p_t)^gamma log(p_t)` (section 3.2 of the paper)."""
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..errors import UserError
 from ..kernels.focal import DTYPES, FORMS, FocalSum, focal_form
+from ..nms import at_least_float32
 from ..registry import MODELS
-from .reduction import check_reduction, reduce_loss, scaled_weights
-from .signed_logit import Alpha, balanced, check_alpha, check_alpha_length, signed_logits
-from .targets import are_labels, check_labels
+from .base import Alpha, ClassificationLoss
+from .reduction import scaled_weights
+from .signed_logit import balanced, signed_logits
 
 
 def focal_loss(logits: Tensor, targets: Tensor, gamma: float = 2.0, alpha: Alpha = 0.25) -> Tensor:
@@ -32,7 +32,7 @@ def focal_loss(logits: Tensor, targets: Tensor, gamma: float = 2.0, alpha: Alpha
     Returns:
         (..., K).
     """
-    logits = logits if logits.dtype == torch.float64 else logits.float()
+    logits = at_least_float32(logits)
     if targets.dim() == logits.dim():
         weight = None if alpha is None else logits.new_tensor(alpha)
         return _focal_loss_of_soft_targets(logits, targets.to(logits), gamma, weight)
@@ -64,7 +64,7 @@ def _modulation(miss: Tensor, log_miss: Tensor, gamma: float) -> Tensor:
 
 
 @MODELS.register_module()
-class FocalLoss(nn.Module):
+class FocalLoss(ClassificationLoss):
     """Sigmoid focal loss with the call signature of MMDetection's losses.
 
     Args:
@@ -94,46 +94,35 @@ class FocalLoss(nn.Module):
         activated: bool = False,
         form: str = "auto",
     ) -> None:
-        super().__init__()
-        _check_arguments(use_sigmoid, gamma, alpha, form)
-        check_reduction(reduction)
-        self.use_sigmoid = use_sigmoid
+        if form not in FORMS:
+            raise UserError(f"FocalLoss expects form to be one of {FORMS}, but got {form!r}.")
+        super().__init__(use_sigmoid, alpha, reduction, loss_weight)
+        check_gamma(gamma, "FocalLoss")
         self.gamma = gamma
-        self.alpha = tuple(alpha) if isinstance(alpha, Sequence) else alpha
-        self.reduction = reduction
-        self.loss_weight = loss_weight
         self.activated = activated
         self.form = form
         self._labels_seen = False
 
-    def forward(
+    def each(self, pred: Tensor, target: Tensor) -> Tensor:
+        """The loss (M, K) of each logit, or probability if `activated`; targets may be soft."""
+        logits = _logits_of(pred) if self.activated else pred
+        return focal_loss(logits, target, self.gamma, self.alpha)
+
+    def reduced(
         self,
         pred: Tensor,
         target: Tensor,
-        weight: Tensor | None = None,
-        avg_factor: float | Tensor | None = None,
-        reduction_override: str | None = None,
+        weight: Tensor | None,
+        reduction: str,
+        avg_factor: float | Tensor | None,
     ) -> Tensor:
-        """Loss of `pred` (M, K) for labels (M,) or targets (M, K).
-
-        Args:
-            pred: (M, K) logits; probabilities if `activated`.
-            target: integer labels (M,) in 0..K, K is background; or (M, K)
-                one-hot or soft targets.
-            weight: (M,), (M, K) or (M * K,).
-            avg_factor: divides the sum; taken as 1 where it is not positive.
-            reduction_override: replaces `reduction` for this call.
-        """
-        self._check_target(pred, target)
-        reduction = reduction_override or self.reduction
-        if self.form != "plain" and self._can_be_summed(pred, target, weight, reduction):
-            form = focal_form(self.form, pred.device.type)
-            weights = scaled_weights(pred, weight, reduction, avg_factor, self.loss_weight)
-            alpha = _alpha_rows(self.alpha, pred.shape[-1], pred.device)
-            return FocalSum.apply(pred.contiguous(), target, weights, self.gamma, alpha, form)
-        logits = _logits_of(pred) if self.activated else pred
-        loss = focal_loss(logits, target, self.gamma, self.alpha)
-        return self.loss_weight * reduce_loss(loss, weight, reduction, avg_factor)
+        """The checked input's loss, by a fast form where there is one for it."""
+        if self.form == "plain" or not self._can_be_summed(pred, target, weight, reduction):
+            return super().reduced(pred, target, weight, reduction, avg_factor)
+        form = focal_form(self.form, pred.device.type)
+        weights = scaled_weights(pred, weight, reduction, avg_factor, self.loss_weight)
+        alpha = _alpha_rows(self.alpha, pred.shape[-1], pred.device)
+        return FocalSum.apply(pred.contiguous(), target, weights, self.gamma, alpha, form)
 
     def _can_be_summed(
         self, pred: Tensor, target: Tensor, weight: Tensor | None, reduction: str
@@ -148,13 +137,11 @@ class FocalLoss(nn.Module):
             and (weight is None or (weight.shape == target.shape and not weight.requires_grad))
         )
 
-    def _check_target(self, pred: Tensor, target: Tensor) -> None:
-        check_alpha_length(self.alpha, pred.shape[-1], type(self).__name__)
-        if not are_labels(target, pred, type(self).__name__):
-            return
-        every_call = target.device.type == "cpu" and self.form != "blocked"
+    def check_range(self, labels: Tensor, classes: int) -> None:
+        """In every call on the CPU; elsewhere, and with form `blocked`, in the first."""
+        every_call = labels.device.type == "cpu" and self.form != "blocked"
         if every_call or not self._labels_seen:
-            check_labels(target, pred.shape[-1])
+            super().check_range(labels, classes)
             self._labels_seen = True
 
     def extra_repr(self) -> str:
@@ -171,22 +158,15 @@ def _alpha_rows(alpha: Alpha, classes: int, device: torch.device) -> Tensor:
         return torch.stack([positive.expand(classes), negative.expand(classes)])
 
 
-def _check_arguments(use_sigmoid: bool, gamma: float, alpha: Alpha, form: str) -> None:
-    if form not in FORMS:
-        raise UserError(f"FocalLoss expects form to be one of {FORMS}, but got {form!r}.")
-    if not use_sigmoid:
-        raise UserError(
-            "FocalLoss expects use_sigmoid=True, but got False; over a softmax of K + 1 outputs "
-            "it is retina_plugin.SoftmaxFocalLoss."
-        )
+def check_gamma(gamma: float, name: str) -> None:
+    """Raise UserError unless gamma is 0 or more."""
     if gamma < 0:
-        raise UserError(f"FocalLoss expects gamma >= 0, but got {gamma}.")
-    check_alpha(alpha, "FocalLoss")
+        raise UserError(f"{name} expects gamma >= 0, but got {gamma}.")
 
 
 def _logits_of(probabilities: Tensor) -> Tensor:
     """Logits whose sigmoid is `probabilities`, finite at 0 and 1 too."""
-    p = probabilities if probabilities.dtype == torch.float64 else probabilities.float()
+    p = at_least_float32(probabilities)
     limits = torch.finfo(p.dtype)
     p = p.clamp(limits.tiny, 1 - limits.eps / 2)
     return p.log() - torch.log1p(-p)

@@ -5,7 +5,8 @@ from torch import Tensor
 
 from ..errors import UserError
 from ..registry import MODELS
-from .signed_logit import Alpha, SignedLogitLoss, balanced, signed_logits
+from .base import Alpha, ClassificationLoss
+from .signed_logit import balanced, signed_logits
 
 
 def focal_star_loss(
@@ -32,13 +33,13 @@ def focal_star_loss(
 
 
 @MODELS.register_module()
-class FocalStarLoss(SignedLogitLoss):
+class FocalStarLoss(ClassificationLoss):
     """FL* with the call signature of MMDetection's losses.
 
     Args:
         gamma: steepness, > 0.
         beta: shift.
-        **options: as in `SignedLogitLoss`.
+        **options: as in `ClassificationLoss`.
 
     Raises:
         UserError: gamma is not above 0.

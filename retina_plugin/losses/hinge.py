@@ -4,7 +4,8 @@ from torch import Tensor
 
 from ..errors import UserError
 from ..registry import MODELS
-from .signed_logit import Alpha, SignedLogitLoss, balanced, signed_logits
+from .base import Alpha, ClassificationLoss
+from .signed_logit import balanced, signed_logits
 
 
 def hinge_loss(
@@ -23,7 +24,7 @@ def hinge_loss(
 
 
 @MODELS.register_module()
-class HingeLoss(SignedLogitLoss):
+class HingeLoss(ClassificationLoss):
     """Hinge on p_t: the paper's negative result, which found no stable training with it.
 
     Its slope vanishes where p_t is near 0, so that an example that is entirely wrong is not
@@ -31,7 +32,7 @@ class HingeLoss(SignedLogitLoss):
 
     Args:
         threshold: the p_t above which an example costs nothing, in (0, 1].
-        **options: as in `SignedLogitLoss`.
+        **options: as in `ClassificationLoss`.
 
     Raises:
         UserError: a threshold out of its range.

@@ -167,6 +167,11 @@ def test_one_alpha_a_class_or_one_for_all(kind):
         kind(alpha=[0.1, 0.2, 0.3])(logits, torch.tensor([0]))
 
 
+def test_a_softmax_takes_labels_only():
+    with pytest.raises(UserError, match=r"integer labels of shape \(1,\), but got .* \(1, 3\)"):
+        rp.SoftmaxFocalLoss()(torch.zeros(1, 3), torch.zeros(1, 3))
+
+
 @pytest.mark.parametrize(
     ("kind", "options", "words"),
     [
