@@ -16,6 +16,9 @@ CONFIGS = ROOT / "configs"
 STOCK = Path(mmdet.__file__).parent / ".mim" / "configs"
 RECIPES = sorted(path for path in CONFIGS.rglob("*.py") if "_base_" not in path.parts)
 SHIPPED = [path.relative_to(CONFIGS).with_suffix("").as_posix() for path in RECIPES]
+# Detectors of MMDetection to compare with.
+RIVALS = [name for name in SHIPPED if name.startswith("compare/") and "compare_retina" not in name]
+OURS = [name for name in SHIPPED if name not in RIVALS]
 OF_THE_PAPER = [name for name in SHIPPED if name.startswith(("retinanet_r", "retinanet_x"))]
 
 
@@ -60,7 +63,18 @@ def test_the_model_index_lists_every_config():
     assert set(listed) == {f"configs/{name}.py" for name in SHIPPED}
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", RIVALS)
+def test_rivals_are_mmdetections_and_download_nothing(name):
+    cfg = read(name)
+    check_names(cfg, ("train", "val", "test"))
+    model = MODELS.build(cfg.model)
+    assert type(model).__module__.startswith("mmdet.")
+    assert (cfg.model.backbone.get("init_cfg") or {}).get("type") != "Pretrained"
+    frozen = [key for key, weight in model.named_parameters() if not weight.requires_grad]
+    assert frozen == []  # random weights have to train
+
+
+@pytest.mark.parametrize("name", OURS)
 def test_every_name_in_a_config_exists_and_the_model_is_built(name):
     cfg = read(name)
     cfg.model.bbox_head.num_classes = 3

@@ -50,7 +50,7 @@ def main() -> int:
     if bool(arguments.vary) != bool(arguments.values):
         parser.error("--vary and --values go together")
     arguments.stages = arguments.stages or list(STAGES)
-    os.environ.setdefault("KINETO_LOG_LEVEL", "5")  # the profiler tells of each start and stop
+    os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # the profiler tells of each start and stop
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     try:
         from retina_plugin.analysis.benchmark import benchmark

@@ -22,7 +22,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.trials is not None and arguments.trials < 1:
         parser.error("--trials expects 1 or more")
-    os.environ.setdefault("KINETO_LOG_LEVEL", "5")  # the profiler tells of each start and stop
+    os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # the profiler tells of each start and stop
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     try:
         from retina_plugin.faults.torture import torture

@@ -1,6 +1,6 @@
 """The paper's figures, drawn so that they can be read without colour."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
@@ -24,17 +24,26 @@ from .loss_curves import (  # noqa: E402
 from .loss_distribution import Examples, cumulative, x_t_of_bins  # noqa: E402
 
 FORMATS = ("png", "svg")
+COLORS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#777777")
 STYLE: Any = {
     "figure.dpi": 120,
     "font.size": 11,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.prop_cycle": cycler(color=["#000000", "#0072b2", "#d55e00", "#009e73", "#777777"]),
+    "axes.prop_cycle": cycler(color=COLORS),
     "legend.frameon": False,
     "svg.hashsalt": "retina_plugin",  # the same file for the same figure
 }
 LINES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
 GAMMAS = (0.0, 0.5, 1.0, 2.0)  # of figure 4
+# Beside the points of figure 2, for each group another place, as their lines run close.
+PLACES: Any = (
+    {"xytext": (0, -13), "ha": "center"},
+    {"xytext": (5, -10)},
+    {"xytext": (-6, 6), "ha": "right"},
+    {"xytext": (6, 4)},
+    {"xytext": (-6, -10), "ha": "right"},
+)
 
 
 @contextmanager
@@ -111,18 +120,33 @@ def draw_histograms(folder: Path, over_training: Mapping[int, Examples]) -> None
         both[1].legend(title="iterations", loc="center left", bbox_to_anchor=(1, 0.5))
 
 
-def draw_speed(folder: Path, points: Mapping[str, Sequence[tuple[str, float, float]]]) -> None:
-    """Figure 2: AP over the time of an image, a line or points for each group.
+def draw_speed(
+    folder: Path,
+    panels: Mapping[str, Mapping[str, Sequence[tuple[str, float, float]]]],
+    joined: Collection[str] = (),
+) -> None:
+    """Figure 2: AP over the time of an image.
 
     Args:
         folder: of the files.
-        points: of each group, (name, milliseconds, AP).
+        panels: by title, as times of different machines share no axis; of each group in a panel
+            (name, milliseconds, AP).
+        joined: groups whose points a line joins.
     """
-    with drawn(folder, "figure2_speed") as (axes,):
-        for (group, of_group), line, marker in zip(points.items(), cycle(LINES), cycle("os^Dv")):
-            names, times, aps = zip(*sorted(of_group, key=lambda point: point[1]), strict=True)
-            axes.plot(times, aps, linestyle=line, marker=marker, label=group)
-            for name, time, ap in zip(names, times, aps, strict=True):
-                axes.annotate(name, (time, ap), xytext=(5, -11), textcoords="offset points", size=8)
-        axes.set(xlabel="milliseconds an image", ylabel="COCO AP")
-        axes.legend(loc="lower right")
+    groups = list(dict.fromkeys(group for panel in panels.values() for group in panel))
+    styles: dict[str, Any] = dict(
+        zip(groups, zip(COLORS, LINES, "os^Dv", PLACES, strict=True), strict=False)
+    )
+    with drawn(folder, "figure2_speed", columns=len(panels)) as all_axes:
+        for axes, (title, panel) in zip(all_axes, panels.items(), strict=True):
+            for group, points in panel.items():
+                color, line, marker, place = styles[group]
+                names, times, aps = zip(*sorted(points, key=lambda point: point[1]), strict=True)
+                drawn_line = line if group in joined else "none"
+                axes.plot(times, aps, linestyle=drawn_line, color=color, marker=marker, label=group)
+                for name, time, ap in zip(names, times, aps, strict=True):
+                    axes.annotate(name, (time, ap), textcoords="offset points", size=8, **place)
+            axes.set(title=title, xlabel="milliseconds an image", ylabel="AP")
+            axes.margins(x=0.25, y=0.15)
+            if len(panel) > 1:
+                axes.legend(loc="lower right")

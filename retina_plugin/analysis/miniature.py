@@ -2,8 +2,6 @@
 
 import os
 import platform
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -16,15 +14,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from ..engine.border import exit_code
-from ..errors import UserError
 from .claims import FOCAL
 from .mini_plan import Run, planned, rows_in
 from .mini_results import Finished, check_alike, data_of, read, write
 from .scalars import curve, last_metrics
+from .trainings import train_apart
 
 FOLDER = Path("ablations") / "mini"
 SNAPSHOTS = 6
-NOT_FINITE = "was not finite"
 
 
 def miniature(**arguments: Any) -> int:
@@ -82,39 +79,25 @@ def train(run: Run, config: Path, data: str, arguments: SimpleNamespace) -> Fini
         UserError: it failed otherwise.
     """
     work_dir = arguments.work_dirs / run.name
-    work_dir.mkdir(parents=True, exist_ok=True)
-    log = work_dir / "log.txt"
+    threads = {"OMP_NUM_THREADS": str(max((os.cpu_count() or 1) // arguments.jobs, 1))}
     started = time.monotonic()
-    with open(log, "w") as file:
-        command = _command(run, config, work_dir, arguments)
-        threads = {"OMP_NUM_THREADS": str(max((os.cpu_count() or 1) // arguments.jobs, 1))}
-        code = subprocess.run(
-            command, stdout=file, stderr=file, check=False, env={**os.environ, **threads}
-        ).returncode
-    ended = _last_error(log) if code else ""
-    if code and NOT_FINITE not in ended:
-        raise UserError(f"the training of {run.name} failed with {code}: see {log}.")
+    ended = train_apart(arguments.train_script, config, work_dir, _options(run, arguments), threads)
     return Finished(
         row=run.row,
         seed=run.seed,
         iterations=arguments.iterations,
         data=data,
         ended=ended,
-        metrics={} if code else last_metrics(work_dir),
+        metrics={} if ended else last_metrics(work_dir),
         seconds=round(time.monotonic() - started, 1),
         losses=curve(work_dir),
         machine=f"{platform.machine()}, {os.cpu_count()} cores",
     )
 
 
-def _command(run: Run, config: Path, work_dir: Path, arguments: SimpleNamespace) -> list[str]:
-    options = [f"data_root={arguments.data_root}/", f"randomness.seed={run.seed}"]
-    options += schedule(arguments.iterations) + snapshots(run, arguments.iterations)
-    script = str(arguments.train_script)
-    return [sys.executable, script, str(config), "--work-dir", str(work_dir)] + [
-        "--cfg-options",
-        *options,
-    ]
+def _options(run: Run, arguments: SimpleNamespace) -> list[str]:
+    own = [f"data_root={arguments.data_root}/", f"randomness.seed={run.seed}"]
+    return own + schedule(arguments.iterations) + snapshots(run, arguments.iterations)
 
 
 def schedule(iterations: int) -> list[str]:
@@ -134,9 +117,3 @@ def snapshots(run: Run, iterations: int) -> list[str]:
         f"default_hooks.checkpoint.interval={max(iterations // SNAPSHOTS, 1)}",
         "default_hooks.checkpoint.save_optimizer=False",
     ]
-
-
-def _last_error(log: Path) -> str:
-    """The sentence that a run ended with."""
-    lines = [line for line in log.read_text().splitlines() if line.startswith("error: ")]
-    return lines[-1].removeprefix("error: ") if lines else ""

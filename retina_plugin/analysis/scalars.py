@@ -1,6 +1,7 @@
 """What a training left of its losses and metrics."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 METRICS = {
@@ -15,8 +16,22 @@ METRICS = {
 
 def last_metrics(work_dir: Path) -> dict[str, float]:
     """COCO's numbers of the last evaluation in a work_dir; -1 where there are no such objects."""
-    last = [line for line in _lines(work_dir) if METRICS["AP"] in line][-1]
-    return {name: last[key] for name, key in METRICS.items() if key in last}
+    return coco_metrics([line for line in _lines(work_dir) if METRICS["AP"] in line][-1])
+
+
+def coco_metrics(logged: Mapping[str, float]) -> dict[str, float]:
+    """COCO's numbers by their short names."""
+    return {name: logged[key] for name, key in METRICS.items() if key in logged}
+
+
+def seconds_of_iterations(work_dir: Path) -> list[float]:
+    """Seconds between two lines of the log, by the mean iteration that each line tells."""
+    lines = [line for line in _lines(work_dir) if "time" in line and "loss" in line]
+    steps = [0, *(line["step"] for line in lines)]
+    return [
+        line["time"] * (step - before)
+        for line, before, step in zip(lines, steps, steps[1:], strict=False)
+    ]
 
 
 def curve(work_dir: Path) -> list[tuple[int, float, float]]:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 WIDTH = 240  # characters of a Markdown line
+PIPED_WIDTH = 110  # where the output is no terminal
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,12 @@ class Shown:
     columns: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
     note: str = ""
+
+
+def terminal() -> Console:
+    """Where tables are printed: as wide as the terminal, or so that a row stays a line."""
+    console = Console()
+    return console if console.is_terminal else Console(width=PIPED_WIDTH)
 
 
 def print_tables(shown: Iterable[Shown], console: Console) -> None:
@@ -36,7 +43,8 @@ def write_markdown(shown: Iterable[Shown], path: Path) -> None:
         for each in shown:
             console.print(f"### {each.title}", markup=False)
             console.print(_table(each, box.MARKDOWN))
-            console.print(each.note, markup=False, soft_wrap=True)
+            for line in each.note.splitlines():
+                console.print(f"{line}\n", markup=False, soft_wrap=True)
 
 
 def write_page(shown: Iterable[Shown], path: Path) -> None:
@@ -63,7 +71,8 @@ th { border-bottom: 2px solid; } td { border-bottom: 1px solid #ddd; vertical-al
 {% for table in tables %}<h2>{{ table.title }}</h2>
 <table><tr>{% for column in table.columns %}<th>{{ column }}</th>{% endfor %}</tr>
 {% for row in table.rows %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>
-{% endfor %}</table><p>{{ table.note }}</p>
+{% endfor %}</table>{% for line in table.note.splitlines() %}<p>{{ line }}</p>
+{% endfor %}
 {% endfor %}</html>
 """,
     autoescape=True,

@@ -22,3 +22,6 @@ def apply() -> None:
     batched_nms.install()
     checkpoints.register()
     config_text.install()
+    from . import ssd_head  # after the operators: it imports MMDetection's models
+
+    ssd_head.install()

@@ -67,7 +67,7 @@ def read_config(arguments: SimpleNamespace) -> Config:
     Raises:
         UserError: a missing or broken file, an option that is not KEY=VALUE or does not fit.
     """
-    cfg = _from_file(arguments.config)
+    cfg = read_file(arguments.config)
     try:
         cfg.merge_from_dict(_options(arguments.cfg_options))
     except UNFIT as error:
@@ -82,7 +82,12 @@ def read_config(arguments: SimpleNamespace) -> Config:
     return cfg
 
 
-def _from_file(path: str) -> Config:
+def read_file(path: str) -> Config:
+    """The config file as it is.
+
+    Raises:
+        UserError: it is missing or broken.
+    """
     if not Path(path).is_file():
         raise UserError(f"there is no config file {path}.")
     try:

@@ -4,6 +4,7 @@ Without it the output of a convolution is written, read and written again for th
 more for the sum that ends a residual block. oneDNN does both while the output is in the cache.
 """
 
+import math
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -160,6 +161,19 @@ def _forward(
     if relu:
         return fused(x, weight, bias, *place, "relu", [], "")
     return F.conv2d(x, weight, bias, *geometry)
+
+
+def flop_formulas() -> dict[Any, Any]:
+    """For PyTorch's FlopCounterMode, which does not know the joined operations."""
+    if not torch.backends.mkldnn.is_available():
+        return {}
+    return {torch.ops.mkldnn._convolution_pointwise: _flops}
+
+
+def _flops(_x: Any, *others: Any, out_shape: Any, **_options: Any) -> int:
+    """Of shapes: weight and bias follow the input, or residual and weight."""
+    weight = others[1] if others[1] is not None and len(others[1]) == 4 else others[0]
+    return 2 * math.prod(out_shape) * math.prod(weight[1:])
 
 
 def _any_channels_last(*tensors: Tensor) -> bool:

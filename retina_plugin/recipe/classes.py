@@ -1,6 +1,7 @@
 """Class names and their number, read from the annotation file and held against the config."""
 
 import colorsys
+from collections.abc import Iterator
 from typing import Any
 
 from mmdet.datasets import CocoDataset
@@ -13,6 +14,8 @@ from .annotations import read_annotations
 from .datasets import datasets_of, evaluators_of, written_for
 from .paths import full_ann_file
 from .report import Change
+
+NOT_HEADS = ("backbone", "rpn_head", "semantic_head", "train_cfg", "test_cfg")
 
 
 def palette(count: int) -> list[tuple[int, int, int]]:
@@ -39,11 +42,29 @@ def fill_classes(cfg: Config) -> list[Change]:
             changes.append(
                 Change(f"{key}.metainfo.classes", ", ".join(names), "read from the annotations")
             )
-    head = cfg.model.get("bbox_head", {})
-    if head.get("num_classes", 0) is None:
-        head.num_classes = len(names)
-        changes.append(Change("model.bbox_head.num_classes", len(names), "follows the classes"))
+    for key, head in heads_of(cfg.model):
+        if head.num_classes is None:
+            head.num_classes = len(names)
+            changes.append(Change(f"{key}.num_classes", len(names), "follows the classes"))
     return changes
+
+
+def heads_of(model: ConfigDict, key: str = "model") -> Iterator[tuple[str, ConfigDict]]:
+    """The parts of a model that tell classes apart, of RoI heads too: (key, the part's config).
+
+    A backbone's classes are those that it was trained on, a region proposal network has none, and a
+    semantic head tells other ones apart.
+    """
+    for name, part in model.items():
+        if name in NOT_HEADS:
+            continue
+        parts = part if isinstance(part, list | tuple) else [part]
+        for index, inner in enumerate(parts):
+            inner_key = f"{key}.{name}" + (f".{index}" if parts is part else "")
+            if isinstance(inner, dict):
+                if "num_classes" in inner:
+                    yield inner_key, inner
+                yield from heads_of(inner, inner_key)
 
 
 def configured_classes(dataset: ConfigDict) -> Any:
@@ -75,12 +96,12 @@ def check_classes(cfg: Config, split: str, key: str, dataset: ConfigDict) -> Non
         check_class_names(names, in_file, full_ann_file(dataset))
     except UserError as error:
         raise UserError(f"{key}.{error}") from error
-    count = cfg.model.get("bbox_head", {}).get("num_classes")
-    if count not in (None, len(names)):
-        raise UserError(
-            f"model.bbox_head.num_classes is {count}, but {key} has {len(names)} classes: "
-            f"set it to {len(names)}."
-        )
+    for name, head in heads_of(cfg.model):
+        if head.num_classes not in (None, len(names)):
+            raise UserError(
+                f"{name}.num_classes is {head.num_classes}, but {key} has {len(names)} classes: "
+                f"set it to {len(names)}."
+            )
     if [name for name in in_file if name in names] != list(names):
         _check_order(cfg, split, key, dataset)
 

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from matplotlib.axes import Axes
 
 from retina_plugin.analysis.figures import (
     FORMATS,
@@ -10,6 +11,11 @@ from retina_plugin.analysis.figures import (
     draw_speed,
 )
 from retina_plugin.analysis.loss_distribution import Examples
+
+SPEEDS = {
+    "on an M40": {"RetinaNet": [("800", 153, 35.7), ("400", 64, 30.5)], "others": [("A", 25, 21)]},
+    "here": {"others": [("B", 1500, 40)]},
+}
 
 
 @pytest.fixture
@@ -27,7 +33,7 @@ def examples():
         ("figure5_6_focal_loss_forms", lambda folder, _: draw_forms(folder)),
         ("figure4_cumulative_loss", draw_cumulative),
         ("p_t_over_training", lambda folder, of: draw_histograms(folder, {100: of, 200: of})),
-        ("figure2_speed", lambda folder, _: draw_speed(folder, {"paper": [("R50-400", 64, 30.5)]})),
+        ("figure2_speed", lambda folder, _: draw_speed(folder, SPEEDS, joined=["RetinaNet"])),
     ],
 )
 def test_a_figure_is_written_as_png_and_svg_and_always_the_same(name, draw, tmp_path, examples):
@@ -37,3 +43,18 @@ def test_a_figure_is_written_as_png_and_svg_and_always_the_same(name, draw, tmp_
         content = (tmp_path / "first" / f"{name}.{kind}").read_bytes()
         assert len(content) > 4000
         assert content == (tmp_path / "second" / f"{name}.{kind}").read_bytes()
+
+
+def test_a_line_joins_the_points_of_a_group_from_the_fastest_on(tmp_path, monkeypatch):
+    drawn = {}
+    plot = Axes.plot
+
+    def seen(axes, *points, **style):
+        drawn[axes.get_title(), style["label"]] = (*map(list, points), style["linestyle"])
+        return plot(axes, *points, **style)
+
+    monkeypatch.setattr(Axes, "plot", seen)
+    draw_speed(tmp_path, SPEEDS, joined=["RetinaNet"])
+    lines = {label: points for (_, label), points in drawn.items()}
+    assert lines["RetinaNet"] == ([64, 153], [30.5, 35.7], "-")
+    assert lines["others"][2] == "none"

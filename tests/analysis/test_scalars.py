@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from retina_plugin.analysis.scalars import curve, last_metrics
+from retina_plugin.analysis.scalars import coco_metrics, curve, last_metrics, seconds_of_iterations
 
 
 @pytest.fixture
@@ -27,3 +27,19 @@ def test_losses_come_with_their_iterations(work_dir):
 
 def test_a_training_that_wrote_no_log_has_no_curve(tmp_path):
     assert curve(tmp_path) == []
+
+
+def test_the_time_between_two_lines_is_that_of_all_their_iterations(tmp_path):
+    folder = tmp_path / "20260101_000000" / "vis_data"
+    folder.mkdir(parents=True)
+    lines = [
+        {"loss": 1.0, "time": 0.5, "step": 10},
+        {"loss": 1.0, "time": 0.25, "step": 14},
+        {"coco/bbox_mAP": 0.1, "time": 9.0, "step": 14},  # of the evaluation
+    ]
+    (folder / "scalars.json").write_text("\n".join(map(json.dumps, lines)))
+    assert seconds_of_iterations(tmp_path) == [5.0, 1.0]
+
+
+def test_metrics_that_were_not_computed_are_left_out():
+    assert coco_metrics({"coco/bbox_mAP_s": -1.0, "data_time": 0.1}) == {"APS": -1.0}

@@ -3,9 +3,10 @@
 import pytest
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from retina_plugin.kernels import convolution
-from retina_plugin.kernels.convolution import Geometry, autocast, convolve, plain
+from retina_plugin.kernels.convolution import Geometry, autocast, convolve, flop_formulas, plain
 
 SHAPES = [
     {"kernel_size": 1},
@@ -139,3 +140,13 @@ def test_the_usual_layout_takes_the_sum_and_the_relu_too(dtype):
     out = convolve(x, conv.weight, conv.bias, Geometry.of(conv), residual, relu=True)
     expected = plain(x, conv.weight, conv.bias, Geometry.of(conv), residual, relu=True)
     torch.testing.assert_close(out, expected)
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_pytorchs_counter_knows_the_joined_operations(residual):
+    x = torch.rand(2, 4, 6, 5).to(memory_format=torch.channels_last)
+    weight = torch.rand(8, 4, 3, 3).to(memory_format=torch.channels_last)
+    shared = torch.rand(2, 8, 4, 3).to(memory_format=torch.channels_last) if residual else None
+    with FlopCounterMode(display=False, custom_mapping=flop_formulas()) as counter, torch.no_grad():
+        convolve(x, weight, torch.rand(8), Geometry(), shared, relu=True)
+    assert counter.get_total_flops() == 2 * (2 * 8 * 4 * 3) * (4 * 3 * 3)

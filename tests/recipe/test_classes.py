@@ -8,6 +8,7 @@ from retina_plugin.recipe.classes import (
     classes_in_file,
     configured_classes,
     fill_classes,
+    heads_of,
     is_coco,
     palette,
 )
@@ -98,3 +99,32 @@ def test_one_string_is_not_a_list_of_names(custom):
 )
 def test_only_coco_datasets_are_read_as_such(name, expected):
     assert is_coco(ConfigDict(type=name)) is expected
+
+
+TWO_STAGES = ConfigDict(
+    backbone={"num_classes": 1000},
+    rpn_head={"num_classes": 1},
+    roi_head={
+        "bbox_head": [{"num_classes": 80}, {"num_classes": 80, "loss_cls": {"num_classes": 80}}],
+        "mask_head": {"num_classes": 80},
+        "semantic_head": {"num_classes": 183},
+    },
+)
+
+
+def test_heads_of_a_second_stage_tell_classes_apart_too():
+    assert [key for key, _ in heads_of(TWO_STAGES)] == [
+        "model.roi_head.bbox_head.0",
+        "model.roi_head.bbox_head.1",
+        "model.roi_head.bbox_head.1.loss_cls",
+        "model.roi_head.mask_head",
+    ]
+
+
+def test_all_heads_that_leave_it_open_follow_the_classes(load, coco_folder):
+    cfg = load("retinanet_custom", data_root=str(coco_folder))
+    cfg.model = {"roi_head": {"bbox_head": {"num_classes": None}, "mask_head": {"num_classes": 7}}}
+    cfg = resolve(cfg, say=None)
+    assert cfg.model.roi_head.bbox_head.num_classes == 2
+    with pytest.raises(UserError, match="roi_head.mask_head.num_classes is 7, .* set it to 2"):
+        check(cfg)

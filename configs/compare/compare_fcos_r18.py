@@ -1,0 +1,20 @@
+"""Comparison: MMDetection's FCOS with its later improvements, ResNet-18 and random weights.
+
+Command:  python tools/compare.py configs/compare/compare_fcos_r18.py --data-root FOLDER
+          --minutes 30 --recipe configs/compare/compare_retinanet_r18.py
+Hardware: a CPU with 2 cores, or a GPU.
+Cost:     the minutes that it is given.
+Expect:   docs/comparison.md has what was measured on DeepPCB.
+"""
+
+_base_ = "mmdet::fcos/fcos_r50-caffe_fpn_gn-head-center-normbbox-centeronreg-giou_1x_coco.py"
+model = dict(
+    backbone=dict(
+        depth=18,
+        init_cfg=None,
+        frozen_stages=-1,
+        norm_cfg=dict(requires_grad=True),
+        norm_eval=False,
+    ),
+    neck=dict(in_channels=[64, 128, 256, 512]),
+)

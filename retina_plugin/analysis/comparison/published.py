@@ -1,0 +1,82 @@
+"""Numbers that others give: in a metafile beside a config, or in a file of published results."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ...errors import UserError
+from .candidates import Candidate
+from .rows import METAFILE, PUBLISHED, Row
+
+AP_NAMES = {"box AP": "AP"}
+METRICS = ("AP", "AP50", "AP75", "APS", "APM", "APL")
+TIMED = "ms ("  # beginning of a metric that tells a time, and on what
+INFERENCE_TIME = "inference time (ms/im)"
+
+
+def metafile_rows(candidate: Candidate) -> list[Row]:
+    """What the metafile beside a model's config says of it; nothing where there is none."""
+    metafile = candidate.path.parent / "metafile.yml"
+    if not metafile.is_file():
+        return []
+    own = [
+        model
+        for model in _models(metafile)
+        if Path(model.get("Config", "")).name == candidate.path.name
+    ]
+    return [row for model in own for row in _rows(model, METAFILE)]
+
+
+def published_rows(file: Path, dataset: str = "") -> list[Row]:
+    """The results in a file in the form of a metafile.
+
+    Args:
+        file: YAML with `Models`.
+        dataset: which of its results; all without it.
+
+    Raises:
+        UserError: it is missing, or another kind of file.
+    """
+    rows = [row for model in _models(file) for row in _rows(model, PUBLISHED)]
+    return [row for row in rows if dataset in ("", row.data)]
+
+
+def _models(file: Path) -> list[dict[str, Any]]:
+    try:
+        return yaml.safe_load(file.read_text())["Models"]
+    except (OSError, yaml.YAMLError, TypeError, KeyError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{file} is expected to be a metafile, YAML with a list Models, but it cannot be read "
+            f"so ({type(error).__name__})."
+        ) from error
+
+
+def _rows(model: dict[str, Any], source: str) -> list[Row]:
+    milliseconds, timed_on = _speed(model.get("Metadata") or {})
+    rows = []
+    for result in model.get("Results") or []:
+        given = {AP_NAMES.get(name, name): value for name, value in result["Metrics"].items()}
+        if "AP" not in given:
+            continue
+        own_time = next((name for name in given if name.startswith(TIMED)), None)
+        rows.append(
+            Row(
+                model=model["Name"],
+                source=source,
+                data=result["Dataset"],
+                metrics={name: given[name] for name in METRICS if name in given},
+                milliseconds=given[own_time] if own_time else milliseconds,
+                timed_on=own_time.removeprefix(TIMED).rstrip(")") if own_time else timed_on,
+            )
+        )
+    return rows
+
+
+def _speed(metadata: dict[str, Any]) -> tuple[float | None, str]:
+    """Time of an image, and on what, as MMDetection's metafiles tell it."""
+    given = metadata.get(INFERENCE_TIME)
+    first = given[0] if isinstance(given, list) and given else given
+    if not isinstance(first, dict):
+        return None, ""
+    return float(first["value"]), str(first.get("hardware", "unknown"))

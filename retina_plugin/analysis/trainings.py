@@ -1,0 +1,58 @@
+"""Trainings in processes of their own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..errors import UserError
+
+NOT_FINITE = "was not finite"
+
+
+def train_apart(
+    script: Path,
+    config: Path,
+    work_dir: Path,
+    options: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> str:
+    """Train with tools/train.py; its output goes into `log.txt` of the work dir.
+
+    Args:
+        script: tools/train.py.
+        config: file.
+        work_dir: is made.
+        options: KEY=VALUE of --cfg-options.
+        environment: variables to set.
+
+    Returns:
+        Empty, or the sentence with which a training ended whose loss was not finite, which is a
+        result too.
+
+    Raises:
+        UserError: it failed otherwise.
+    """
+    work_dir.mkdir(parents=True, exist_ok=True)
+    log = work_dir / "log.txt"
+    command = [sys.executable, str(script), str(config), "--work-dir", str(work_dir)]
+    command += ["--cfg-options", *options] if options else []
+    with open(log, "w") as file:
+        code = subprocess.run(
+            command,
+            stdout=file,
+            stderr=file,
+            check=False,
+            env={**os.environ, **(environment or {})},
+        ).returncode
+    ended = _last_error(log) if code else ""
+    if code and NOT_FINITE not in ended:
+        raise UserError(f"the training of {work_dir.name} failed with {code}: see {log}.")
+    return ended
+
+
+def _last_error(log: Path) -> str:
+    """The sentence that a run ended with."""
+    lines = [line for line in log.read_text().splitlines() if line.startswith("error: ")]
+    return lines[-1].removeprefix("error: ") if lines else ""

@@ -1,0 +1,110 @@
+"""Trainings of so many minutes, with a stand-in for the training script."""
+
+import json
+
+import pytest
+from mmengine.config import Config
+
+from retina_plugin.analysis.comparison.budget import precision_of, trained, with_schedule
+from retina_plugin.errors import UserError
+
+# An iteration takes half a second, the first four ten; a model `bad` diverges.
+SCRIPT = """
+import json, pathlib, sys
+from mmengine.config import Config
+cfg, work_dir = Config.fromfile(sys.argv[1]), pathlib.Path(sys.argv[3])
+with open("calls.txt", "a") as calls:
+    print(pathlib.Path(sys.argv[1]).stem, cfg.train_cfg.max_iters, file=calls)
+if cfg.model.type == "bad" and cfg.train_cfg.max_iters > 16:
+    sys.exit(print("error: iteration 9 was not finite", flush=True) or 1)
+folder = work_dir / "20260101_000000" / "vis_data"
+folder.mkdir(parents=True)
+lines = [
+    {"loss": 1.0, "step": step, "time": 10.0 if step <= 4 else 0.5}
+    for step in range(1, cfg.train_cfg.max_iters + 1)
+]
+lines += [{"coco/bbox_mAP": 0.25}] if cfg.get("val_cfg") else []
+(folder / "scalars.json").write_text("\\n".join(map(json.dumps, lines)))
+"""
+
+
+@pytest.fixture
+def train(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "train.py").write_text(SCRIPT)
+
+    def start(kind="good", minutes=1.0, data="set 123"):
+        cfg = config(kind)
+        return trained(kind, cfg, minutes, data, tmp_path / "out", tmp_path / "train.py")
+
+    return start
+
+
+def config(kind="good"):
+    return Config(
+        {
+            "model": {"type": kind},
+            "train_dataloader": {"batch_size": 4},
+            "val_cfg": {"type": "ValLoop"},
+            "val_dataloader": {},
+            "default_hooks": {},
+            "optim_wrapper": {"type": "OptimWrapper"},
+        }
+    )
+
+
+def calls(tmp_path):
+    return (tmp_path / "calls.txt").read_text().splitlines()
+
+
+def test_as_many_iterations_as_fit_are_trained(train, tmp_path):
+    found = train(minutes=1.0)
+    assert calls(tmp_path) == ["good_trial 16", "good 120"]  # slow first ones do not count
+    assert (found.iterations, found.images, found.precision) == (120, 4, "float32")
+    assert found.seconds == 4 * 10 + 116 * 0.5
+    assert found.metrics == {"AP": 0.25}
+    assert found.checkpoint.endswith("good/iter_120.pth")
+
+
+def test_what_is_done_is_not_done_again(train, tmp_path):
+    assert train() == train()
+    assert len(calls(tmp_path)) == 2
+
+
+def test_a_training_that_diverges_is_a_result(train):
+    found = train("bad")
+    assert found.ended == "iteration 9 was not finite"
+    assert (found.metrics, found.checkpoint) == ({}, "")
+
+
+@pytest.mark.parametrize("other", [{"minutes": 2.0}, {"data": "set 456"}])
+def test_trainings_of_another_length_or_data_are_not_compared(train, other):
+    train()
+    with pytest.raises(UserError, match=r"is of 1 minutes on set 123, not of .* use another --out"):
+        train(**other)
+
+
+def test_a_spoilt_file_is_named(train, tmp_path):
+    train()
+    (tmp_path / "out" / "good.json").write_text("{}")
+    with pytest.raises(UserError, match=r"good.json holds no figures of a training"):
+        train()
+
+
+def test_the_schedule_warms_up_and_falls_twice_and_saves_its_end():
+    cfg = with_schedule(config(), 900)
+    assert cfg.train_cfg == {"type": "IterBasedTrainLoop", "max_iters": 900, "val_interval": 900}
+    warm, falls = cfg.param_scheduler
+    assert (warm["end"], falls["milestones"]) == (150, [600, 800])
+    assert cfg.default_hooks.checkpoint.interval == 900
+    assert with_schedule(config(), 90000).param_scheduler[0]["end"] == 500
+
+
+def test_the_precision_is_that_of_the_forward_pass():
+    cfg = config()
+    assert precision_of(cfg) == "float32"
+    cfg.fast = True
+    assert precision_of(cfg) == "bfloat16"
+    cfg.optim_wrapper.dtype = "float16"
+    assert precision_of(cfg) == "float16"
+    assert json.dumps(precision_of(cfg))

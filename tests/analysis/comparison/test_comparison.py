@@ -1,0 +1,117 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from retina_plugin.analysis.comparison import compare
+from retina_plugin.analysis.comparison.measured import built
+
+CONFIGS = Path(__file__).parents[3] / "configs"
+TINY = [
+    *("train_dataloader.num_workers=0", "train_dataloader.persistent_workers=False"),
+    *("val_dataloader.num_workers=0", "val_dataloader.persistent_workers=False"),
+    *("test_dataloader.num_workers=0", "test_dataloader.persistent_workers=False"),
+]
+
+
+@pytest.fixture
+def run(coco_folder, tmp_path):
+    def start(*models, **options):
+        arguments = {
+            "models": list(models),
+            "data_root": coco_folder,
+            "recipe": CONFIGS / "retinanet_custom.py",
+            "minutes": None,
+            "published": None,
+            "images": 2,
+            "repeats": 2,
+            "device": "cpu",
+            "out": tmp_path / "out",
+            "cfg_options": [*TINY, f"visualizer.name={tmp_path.name}"],
+            "configs": CONFIGS,
+            "train_script": CONFIGS.parent / "tools" / "train.py",
+        }
+        return compare(**{**arguments, **options})
+
+    return start
+
+
+@pytest.fixture
+def tiny(tiny_config, tmp_path):
+    """A config of a model alone, and weights of it."""
+    cfg = tiny_config()
+    torch.save(built(cfg, None, "cpu").state_dict(), tmp_path / "weights.pth")
+    cfg.dump(tmp_path / "tiny.py")
+    return tmp_path / "tiny.py", tmp_path / "weights.pth"
+
+
+def rows(tmp_path):
+    return json.loads((tmp_path / "out" / "comparison.json").read_text())
+
+
+def test_ours_and_the_zoos_stand_in_one_table(run, tiny, tmp_path, capsys):
+    config, weights = tiny
+    zoo = "mmdet::yolo/yolov3_mobilenetv2_8xb24-320-300e_coco.py"
+    assert run(f"{config}={weights}", zoo, published=[]) == 0
+    ours, yolo, metafile, *paper = rows(tmp_path)
+    assert (ours["source"], ours["data"]) == ("measured", yolo["data"])
+    assert 0 <= ours["metrics"]["AP"] <= 100
+    assert yolo["metrics"] == {}
+    assert "random weights" in yolo["note"]
+    assert (metafile["source"], metafile["metrics"]) == ("metafile", {"AP": 22.2})
+    assert {row["source"] for row in paper} == {"published"}
+    assert len(paper) == 22
+    shown = capsys.readouterr().out
+    assert "Measured here: coco" in shown
+    for kind in ("md", "html"):
+        assert "yolov3" in (tmp_path / "out" / f"comparison.{kind}").read_text()
+    assert (tmp_path / "out" / "figure2_speed.png").exists()
+
+
+def test_without_data_a_model_is_still_measured(run, tmp_path):
+    zoo = "mmdet::yolo/yolov3_mobilenetv2_8xb24-320-300e_coco.py"
+    assert run(zoo, data_root=None, cfg_options=[]) == 0
+    measured, _ = rows(tmp_path)
+    assert measured["data"] == "noise, 640 x 480"
+    assert "input 320 x 240" in measured["note"]
+    assert 3_000_000 < measured["parameters"] < 4_000_000
+
+
+@pytest.mark.parametrize(
+    ("models", "options", "words"),
+    [
+        (["gone.py"], {}, "there is no config gone.py"),
+        ([CONFIGS / "retinanet_r18.py"], {"device": "cuda"}, "PyTorch finds no GPU here"),
+        ([CONFIGS / "retinanet_r18.py"], {"minutes": 1, "data_root": None}, "Give --data-root"),
+        ([CONFIGS / "retinanet_custom.py"], {"data_root": None}, "give --data-root"),
+        ([CONFIGS / "retinanet_r18.py"], {"published": [Path("gone.yml")]}, "gone.yml is expected"),
+    ],
+)
+def test_a_mistake_is_one_sentence(run, capsys, models, options, words):
+    assert run(*map(str, models), **options) == 1
+    error = capsys.readouterr().err
+    assert words in error
+    assert len(error.splitlines()) == 1
+
+
+def test_weights_of_another_architecture_are_said_before_anything_is_done(
+    run, tiny, tmp_path, capsys
+):
+    _, weights = tiny
+    assert run(f"{CONFIGS / 'retinanet_r18.py'}={weights}") == 1
+    assert "does not fit the model of the config" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_models_are_trained_for_the_same_time(run, tiny, tmp_path):
+    config, _ = tiny
+    (tmp_path / "wide.py").write_text(
+        f"_base_ = {str(config)!r}\nmodel = dict(bbox_head=dict(stacked_convs=2))\n"
+    )
+    assert run(str(config), str(tmp_path / "wide.py"), minutes=0.1) == 0
+    first, second = rows(tmp_path)
+    assert "trained 0 min" in first["note"]
+    assert first["metrics"].keys() >= {"AP", "AP50"}
+    assert second["parameters"] > first["parameters"]
