@@ -30,6 +30,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--data-root", type=Path, help="annotations/ and images/, for all models")
     parser.add_argument("--recipe", type=Path, help="config with data and pipelines for all models")
     parser.add_argument("--minutes", type=float, help="train each model without weights this long")
+    parser.add_argument("--amp", action="store_true", help="train all of them in mixed precision")
     parser.add_argument(
         "--published", nargs="*", type=Path, metavar="FILE", help="the paper's, without a file"
     )

@@ -11,4 +11,6 @@ _base_ = "mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py"
 model = dict(
     backbone=dict(depth=18, init_cfg=None, frozen_stages=-1, norm_eval=False),
     neck=dict(in_channels=[64, 128, 256, 512]),
+    # Of a crop of 320 px fewer proposals than of a whole image.
+    train_cfg=dict(rcnn=dict(sampler=dict(num=64))),
 )

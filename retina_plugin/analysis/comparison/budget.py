@@ -15,6 +15,7 @@ from ..trainings import train_apart
 
 TRIAL = 16  # iterations
 WARM = 4  # of them, not counted: the first ones are slow
+LOGGED = 25  # iterations from one line of the log to the next
 WARMUP = 1 / 6  # of the schedule, at most LONGEST_WARMUP iterations
 LONGEST_WARMUP = 500  # as in MMDetection's schedules
 FALLS = 2 / 3, 8 / 9  # where the rate falls by 10, as in the paper
@@ -64,7 +65,7 @@ def trained(
         data=data,
         minutes=minutes,
         iterations=iterations,
-        seconds=round(sum(seconds_of_iterations(work_dir)), 1),
+        seconds=round(training_seconds(work_dir, iterations), 1),
         images=cfg.train_dataloader.batch_size,
         precision=precision_of(cfg),
         ended=ended,
@@ -73,6 +74,13 @@ def trained(
     )
     write_whole(file, (json.dumps(asdict(finished), indent=1) + "\n").encode())
     return finished
+
+
+def training_seconds(work_dir: Path, iterations: int) -> float:
+    """Of all iterations, by those up to the last line of the log; 0 without any line."""
+    lines = seconds_of_iterations(work_dir)
+    logged = max(iterations // LOGGED, 1) * min(LOGGED, iterations)
+    return sum(lines) * iterations / logged
 
 
 def _read(file: Path, minutes: float, data: str) -> Trained:
@@ -124,6 +132,9 @@ def with_schedule(cfg: Config, iterations: int) -> Config:
         {"type": "MultiStepLR", "by_epoch": False, "milestones": milestones, "gamma": 0.1},
     ]
     cfg.train_dataloader.sampler = {"type": "InfiniteSampler", "shuffle": True}
+    every = min(LOGGED, iterations)
+    cfg.default_hooks.logger = {"type": "LoggerHook", "interval": every}
+    cfg.log_processor = {"type": "LogProcessor", "window_size": every, "by_epoch": False}
     cfg.default_hooks.checkpoint = {
         "type": "CheckpointHook",
         "by_epoch": False,

@@ -31,7 +31,7 @@ from ..mini_results import data_of
 from ..scalars import coco_metrics
 from ..shown_tables import print_tables, terminal, write_markdown, write_page
 from .budget import Trained, trained
-from .candidates import Candidate, candidates, combined
+from .candidates import MIXED_PRECISION, Candidate, candidates, combined
 from .measured import Cost, built, costs, dataset_samples, image_samples
 from .published import metafile_rows, published_rows
 from .report import plot, tables
@@ -86,6 +86,8 @@ def _config(candidate: Candidate, arguments: SimpleNamespace) -> Config:
     options = [f"data_root={arguments.data_root}/", *options]
     given = SimpleNamespace(config=str(arguments.recipe), cfg_options=options, **alone)
     cfg = combined(candidate, read_config(given))
+    if arguments.amp and not cfg.fast:
+        cfg.optim_wrapper.type = MIXED_PRECISION
     splits = ("train", "val") if arguments.minutes else ("test",)
     return completed(cfg, splits, given, say=None)
 

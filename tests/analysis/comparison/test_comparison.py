@@ -4,8 +4,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from retina_plugin.analysis.comparison import compare
+from retina_plugin.analysis.comparison import compare, comparison
+from retina_plugin.analysis.comparison.budget import precision_of
 from retina_plugin.analysis.comparison.measured import built
+from retina_plugin.errors import UserError
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 TINY = [
@@ -23,6 +25,7 @@ def run(coco_folder, tmp_path):
             "data_root": coco_folder,
             "recipe": CONFIGS / "retinanet_custom.py",
             "minutes": None,
+            "amp": False,
             "published": None,
             "images": 2,
             "repeats": 2,
@@ -102,6 +105,22 @@ def test_weights_of_another_architecture_are_said_before_anything_is_done(
     assert run(f"{CONFIGS / 'retinanet_r18.py'}={weights}") == 1
     assert "does not fit the model of the config" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_amp_is_for_the_zoos_models_too(run, tiny, monkeypatch):
+    seen = {}
+
+    def look(name, cfg, *_):
+        seen[name] = precision_of(cfg)
+        if len(seen) == 2:
+            raise UserError("that is enough")
+
+    monkeypatch.setattr(comparison, "trained", look)
+    zoo = "mmdet::yolo/yolov3_mobilenetv2_8xb24-320-300e_coco.py"
+    for amp, expected in ((True, "bfloat16"), (False, "float32")):
+        seen.clear()
+        assert run(str(tiny[0]), zoo, minutes=1, amp=amp) == 1
+        assert seen == {"tiny": "bfloat16", Path(zoo).stem: expected}
 
 
 @pytest.mark.slow
