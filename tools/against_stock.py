@@ -21,7 +21,7 @@ def main() -> int:
     arguments = parser.parse_args()
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     try:
-        from retina_plugin.analysis.paired_runs import against_stock
+        from retina_plugin.analysis.benchmark.paired_runs import against_stock
     except ImportError as error:
         sys.exit(f"error: {error}")
     train_script = Path(__file__).with_name("train.py")

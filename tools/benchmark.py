@@ -53,7 +53,7 @@ def main() -> int:
     os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # the profiler tells of each start and stop
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     try:
-        from retina_plugin.analysis.benchmark import benchmark
+        from retina_plugin.analysis.benchmark.benchmark import benchmark
     except ImportError as error:
         sys.exit(f"error: {error}")
     return benchmark(**vars(arguments))

@@ -31,7 +31,7 @@ def main() -> int:
     arguments = vars(parse_arguments())
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     try:
-        from retina_plugin.analysis.trained_figures import curves, loss
+        from retina_plugin.analysis.figures.trained import curves, loss
     except ImportError as error:
         sys.exit(f"error: {error}")
     task = {"curves": curves, "loss": loss}[arguments.pop("task")]

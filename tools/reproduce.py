@@ -40,8 +40,8 @@ def main() -> int:
     sys.path.insert(0, str(HERE.parent))
     configs = HERE.parent / "configs"
     try:
-        from retina_plugin.analysis.mini_table import table
-        from retina_plugin.analysis.miniature import miniature
+        from retina_plugin.analysis.reproduction.miniature import miniature
+        from retina_plugin.analysis.reproduction.tables import table
     except ImportError as error:
         sys.exit(f"error: {error}")
     if arguments.pop("task") == "table":

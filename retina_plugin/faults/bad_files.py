@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from mmdet.apis import DetInferencer as StockInferencer
 
-from ..analysis.model_cases import configs_of
-from ..analysis.setting import Setting
+from ..analysis.benchmark.model_cases import configs_of
+from ..analysis.benchmark.setting import Setting
 from ..engine.inferencer import DetInferencer
 from .row import Outcome, Row, tally
 from .tiny_training import TINY_DETECTOR

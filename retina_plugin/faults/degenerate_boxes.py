@@ -10,7 +10,7 @@ from mmdet.models.task_modules import MaxIoUAssigner
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from ..analysis.setting import Setting, grid_of, metas_of
+from ..analysis.benchmark.setting import Setting, grid_of, metas_of
 from ..anchors import AnchorGrid
 from ..head import RetinaHead
 from ..targets import batch_codes

@@ -6,7 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ..analysis.setting import Setting, boxes_of, grid_of
+from ..analysis.benchmark.setting import Setting, boxes_of, grid_of
 from ..analysis.timing import peak_bytes
 from ..anchors import AnchorGrid
 from ..boxes import pairwise_iou

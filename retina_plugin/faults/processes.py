@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmengine.structures import InstanceData
 from torch import Tensor, distributed, nn
 
-from ..analysis.stock_twin import stock_twin
+from ..analysis.benchmark.stock_twin import stock_twin
 from ..engine.distributed import CPUDistributedDataParallel
 from .row import Outcome, Row, tally
 from .tiny_training import (

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from retina_plugin.analysis.setting import grid_of
+from retina_plugin.analysis.benchmark.setting import grid_of
 from retina_plugin.boxes import valid_boxes
 from retina_plugin.faults.degenerate_boxes import (
     CASES,

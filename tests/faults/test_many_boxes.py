@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from retina_plugin import label_anchors
-from retina_plugin.analysis.setting import Setting, boxes_of, grid_of
+from retina_plugin.analysis.benchmark.setting import Setting, boxes_of, grid_of
 from retina_plugin.faults import many_boxes
 from retina_plugin.faults.many_boxes import CASES, ROWS, SETTING, codes_in_parts
 

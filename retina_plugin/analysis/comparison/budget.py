@@ -46,7 +46,7 @@ def trained(
         name: of the model.
         cfg: its config, with data.
         minutes: of training alone, without start and evaluation.
-        data: as `mini_results.data_of` names it.
+        data: as `data_of` names it.
         folder: for the file `NAME.json`, configs and work dirs.
         script: tools/train.py.
 

@@ -27,7 +27,7 @@ from ...recipe.classes import heads_of
 from ...recipe.datasets import datasets_of
 from ...recipe.paths import full_ann_file
 from ...recipe.speed import choose_speed
-from ..mini_results import data_of
+from ..dataset_name import data_of
 from ..scalars import coco_metrics
 from ..shown_tables import print_tables, terminal, write_markdown, write_page
 from .budget import Trained, trained

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from ..figures import draw_speed
+from ..figures.drawing import draw_speed
 from ..shown_tables import Shown
 from .published import METRICS
 from .rows import MEASURED, METAFILE, PUBLISHED, Row

@@ -1,0 +1,1 @@
+"""The paper's figures: losses, and what a trained model spends them on."""

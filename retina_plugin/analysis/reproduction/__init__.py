@@ -1,0 +1,1 @@
+"""The paper's ablations: which runs, their figures, tables beside the paper's, its claims."""

@@ -1,0 +1,83 @@
+"""Which trainings reproduce the paper's ablations in miniature."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmengine.config import Config
+
+from ...errors import UserError
+from .claims import CE, GAMMAS, USUAL
+
+PREFIX = "mini_"
+# Rows that a claim of the paper compares; each is trained with three seeds.
+CLAIMED = (
+    *(USUAL, CE, "table1a_alpha0p75", *GAMMAS),
+    *("appendix_fl_star_2_1", "appendix_fl_star_4_0"),
+    *("table1d_ohem_128_nms0p5", "table1d_ohem1to3_128_nms0p5"),
+    *("table1c_scales1_ratios1", "table1c_scales3_ratios3"),
+    *("section4_pi0p001", "section4_pi0p1"),
+)
+SEEDS = 3
+
+
+@dataclass(frozen=True)
+class Run:
+    """A row with a seed; rows that train the same share their runs."""
+
+    row: str
+    seed: int
+    same: tuple[str, ...] = ()  # other rows that it stands for
+
+    @property
+    def name(self) -> str:
+        """Of its file of figures, and of its work dir."""
+        return f"{self.row}_seed{self.seed}"
+
+
+def rows_in(folder: Path) -> dict[str, Path]:
+    """The config of each row.
+
+    Raises:
+        UserError: there is none.
+    """
+    paths = sorted(folder.glob("*.py"), key=lambda path: ("table" not in path.stem, path.stem))
+    found = {path.stem.removeprefix(PREFIX): path for path in paths}
+    if not found:
+        raise UserError(f"there are no configs in {folder}.")
+    return found
+
+
+def groups_of(configs: dict[str, Path]) -> list[list[str]]:
+    """Rows that train the same, together: CE with alpha .75 is in three tables."""
+    groups: dict[str, list[str]] = {}
+    for row, path in configs.items():
+        groups.setdefault(_fingerprint(path), []).append(row)
+    return list(groups.values())
+
+
+def planned(configs: dict[str, Path], rows: list[str], seeds: int | None) -> list[Run]:
+    """The runs, those of the first seed first.
+
+    Args:
+        configs: of all rows.
+        rows: those that are asked for; none for all.
+        seeds: of each row; without it three for the rows of a claim, one for others.
+
+    Raises:
+        UserError: an unknown row.
+    """
+    for row in rows:
+        if row not in configs:
+            raise UserError(f"there is no row {row}: choose from {', '.join(configs)}.")
+    runs = []
+    for first, *same in groups_of(configs):
+        asked = {first, *same} & set(rows or configs)
+        count = seeds or (SEEDS if asked & set(CLAIMED) else 1)
+        runs += [Run(first, seed, tuple(same)) for seed in range(count if asked else 0)]
+    return sorted(runs, key=lambda run: run.seed)
+
+
+def _fingerprint(config: Path) -> str:
+    content = Config.fromfile(config).to_dict()
+    return hashlib.sha256(repr(sorted(content.items())).encode()).hexdigest()

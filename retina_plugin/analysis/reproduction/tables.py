@@ -1,0 +1,178 @@
+"""Tables of reproduced rows with the paper's numbers beside, and the verdict on each claim."""
+
+import itertools
+import math
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import yaml
+from rich.console import Console
+
+from ...engine.border import exit_code
+from ...errors import UserError
+from ..shown_tables import Shown, print_tables, write_markdown, write_page
+from .claims import CLAIMS, SURE, Sample, Samples, standard_error
+from .miniature import FOLDER
+from .plan import groups_of, rows_in
+from .results import Finished, check_alike, read
+
+METRICS = ("AP", "AP50", "AP75")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows that the paper compares."""
+
+    title: str
+    prefix: str  # of their names
+    baseline: str
+
+
+BLOCKS = (
+    Block("Section 5.1: initialisation, hinge", "section5_", "section5_ce_prior"),
+    Block("Table 1a: alpha-balanced cross entropy", "table1a_", "table1a_alpha0p50"),
+    Block("Table 1b: focal loss, each gamma with its best alpha", "table1b_", "table1b_gamma0"),
+    Block("Table 1c: scales and aspect ratios of anchors", "table1c_", "table1c_scales1_ratios1"),
+    Block("Table 1d: OHEM against focal loss", "table1d_", "table1d_fl"),
+    Block("Appendix: FL* against FL and CE", "appendix_", "appendix_ce"),
+    Block("Section 4.1: the prior", "section4_", "table1b_gamma2"),
+    Block("Section 3.2: focal loss over a softmax", "section3_", "table1b_gamma2"),
+)
+
+
+def table(**arguments: Any) -> int:
+    """Shows; takes the arguments of `tools/reproduce.py table` and gives the exit code."""
+    return exit_code(partial(_table, SimpleNamespace(**arguments)))
+
+
+def _table(arguments: SimpleNamespace) -> None:
+    found = read(arguments.results)
+    if not found:
+        raise UserError(f"{arguments.results} holds no runs of tools/reproduce.py mini.")
+    shown = tables(arguments.configs, found, arguments.results)
+    print_tables(shown, Console())
+    if arguments.markdown:
+        write_markdown(shown, arguments.markdown)
+    if arguments.html:
+        write_page(shown, arguments.html)
+
+
+def tables(configs: Path, found: list[Finished], folder: Path) -> list[Shown]:
+    """All tables of the runs in a folder.
+
+    Raises:
+        UserError: runs differ in schedule or data.
+    """
+    for each in found:
+        check_alike([each], found[0].iterations, found[0].data, folder)
+    groups = groups_of(rows_in(configs / FOLDER))
+    paper = papers_numbers(configs / "ablations" / "metafile.yml")
+    runs = by_row(found, groups)
+    blocks = [_block(block, groups, runs, paper) for block in BLOCKS]
+    return [*blocks, _claims({row: ap_of(row, of) for row, of in runs.items()})]
+
+
+def by_row(found: list[Finished], groups: list[list[str]]) -> dict[str, list[Finished]]:
+    """The runs of each row, also of those that share them with another."""
+    of_first: dict[str, list[Finished]] = {}
+    for each in found:
+        of_first.setdefault(each.row, []).append(each)
+    together = {row: group for group in groups for row in group}
+    return {row: runs for first, runs in of_first.items() for row in together.get(first, [first])}
+
+
+def ap_of(row: str, runs: list[Finished], metric: str = "AP") -> Sample:
+    """One metric over the seeds; 0 where a run was stopped."""
+    return Sample(row, tuple(run.metrics.get(metric, 0.0) for run in runs))
+
+
+def papers_numbers(metafile: Path) -> dict[str, dict[str, float]]:
+    """The paper's AP, AP50 and AP75 of each row, where it gives them."""
+    models = yaml.safe_load(metafile.read_text())["Models"]
+    found = {model["Name"]: model.get("Results", [{}])[0].get("Metrics", {}) for model in models}
+    return {
+        row: {key.removeprefix("box "): n for key, n in of.items()} for row, of in found.items()
+    }
+
+
+def _block(
+    block: Block,
+    groups: list[list[str]],
+    runs: dict[str, list[Finished]],
+    paper: dict[str, dict[str, float]],
+) -> Shown:
+    rows = sorted(row for row in itertools.chain(*groups) if row.startswith(block.prefix))
+    columns = ("row", "paper AP / AP50 / AP75", "AP", "AP50", "AP75", "seeds", "to baseline")
+    base = runs.get(block.baseline)
+    cells = [
+        (row.removeprefix(block.prefix), _printed(paper.get(row, {})), *_measured(row, runs, base))
+        for row in rows
+    ]
+    samples = {row: ap_of(row, runs[row]) for row in rows if row in runs}
+    return Shown(
+        f"{block.title} (baseline: {block.baseline.removeprefix(block.prefix)})",
+        columns,
+        cells,
+        ordering(samples, {row: of["AP"] for row, of in paper.items() if "AP" in of}),
+    )
+
+
+def _printed(of_paper: dict[str, float]) -> str:
+    return " / ".join(f"{of_paper[key]:.1f}" for key in METRICS if key in of_paper) or "-"
+
+
+def _measured(
+    row: str, runs: dict[str, list[Finished]], base: list[Finished] | None
+) -> tuple[str, ...]:
+    own = runs.get(row)
+    if not own:
+        return ("not run", "", "", "0", "")
+    stopped = sum(bool(run.ended) for run in own)
+    seeds = f"{len(own)}" + (f", {stopped} diverged" if stopped else "")
+    means = [_mean(ap_of(row, own, metric)) for metric in METRICS]
+    return (*means, seeds, _gap(ap_of(row, own), ap_of("", base) if base else None))
+
+
+def _mean(sample: Sample) -> str:
+    spread = "" if math.isnan(sample.spread) else f" ± {100 * sample.spread:.1f}"
+    return f"{100 * sample.mean:.1f}{spread}"
+
+
+def _gap(own: Sample, base: Sample | None) -> str:
+    return "" if not base else f"{100 * (own.mean - base.mean):+.1f}"
+
+
+def ordering(samples: Samples, paper: dict[str, float]) -> str:
+    """How many pairs of rows stand in the paper's order."""
+    right = wrong = unsure = 0
+    rows = [row for row in samples if row in paper]
+    for one, other in itertools.combinations(rows, 2):
+        expected = paper[one] - paper[other]
+        gap = samples[one].mean - samples[other].mean
+        error = standard_error(samples[one], samples[other])
+        if not abs(gap) > (0 if math.isnan(error) else SURE * error):
+            unsure += 1
+        elif gap * expected > 0:
+            right += 1
+        else:
+            wrong += 1
+    total = right + wrong + unsure
+    if not total:
+        return ""
+    return (
+        f"Of {total} pairs {right} are in the paper's order, {wrong} in the other, {unsure} within "
+        "noise (of pairs with one seed each the noise is not known)."
+    )
+
+
+def _claims(samples: Samples) -> Shown:
+    rows = [(claim.text, claim.paper, *claim.judge(samples)) for claim in CLAIMS]
+    cells = [(text, paper, measured, verdict) for text, paper, verdict, measured in rows]
+    note = (
+        f"A difference counts if it is over {SURE:.0f} standard errors of the means; rows are "
+        "alike within that, or within a fiftieth of their AP. A run that diverged counts as AP 0."
+    )
+    return Shown("Claims", ("claim", "paper", "measured", "verdict"), cells, note)

@@ -1,0 +1,119 @@
+"""Runs over rows and seeds, with a stand-in for the training script."""
+
+import pytest
+
+from retina_plugin.analysis.reproduction.miniature import miniature, schedule, snapshots
+from retina_plugin.analysis.reproduction.plan import Run
+from retina_plugin.analysis.reproduction.results import read
+
+# Takes train.py's arguments; row `bad` ends as the guard ends a run, `broken` in another way.
+SCRIPT = """
+import json, pathlib, sys
+config, work_dir = pathlib.Path(sys.argv[1]).stem, pathlib.Path(sys.argv[3])
+with open("calls.txt", "a") as calls:
+    print(config, *sys.argv[5:], file=calls)
+if config == "mini_bad":
+    print("error: iteration 3 was not finite, because of this", file=sys.stderr)
+if config != "mini_good":
+    sys.exit(1)
+folder = work_dir / "20260101_000000" / "vis_data"
+folder.mkdir(parents=True)
+lines = [{"loss_cls": 1.0, "loss_bbox": 0.5, "step": 25}]
+lines += [{"coco/bbox_mAP": 0.25, "coco/bbox_mAP_50": 0.5, "coco/bbox_mAP_75": 0.125}]
+(folder / "scalars.json").write_text("\\n".join(map(json.dumps, lines)))
+"""
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    folder = tmp_path / "configs" / "ablations" / "mini"
+    folder.mkdir(parents=True)
+    (tmp_path / "data" / "annotations").mkdir(parents=True)
+    (tmp_path / "data" / "annotations" / "train.json").write_text("{}")
+    (tmp_path / "train.py").write_text(SCRIPT)
+    monkeypatch.chdir(tmp_path)
+
+    def start(*rows, **options):
+        for row in rows:
+            (folder / f"mini_{row}.py").write_text(f"row = {row!r}\n")
+        arguments = {"rows": [], "seeds": 1, "iterations": 90, "jobs": 1, **options}
+        return miniature(
+            configs=tmp_path / "configs",
+            train_script=tmp_path / "train.py",
+            data_root=tmp_path / "data",
+            out=tmp_path / "out",
+            work_dirs=tmp_path / "work",
+            **arguments,
+        )
+
+    return start
+
+
+def calls(tmp_path):
+    path = tmp_path / "calls.txt"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def test_what_is_done_is_not_done_again(run, tmp_path, capsys):
+    assert run("good", seeds=2) == 0
+    assert len(calls(tmp_path)) == 2
+    assert run("good", seeds=3) == 0
+    assert len(calls(tmp_path)) == 3
+    assert "2 of 3 runs are done" in capsys.readouterr().out
+    found = read(tmp_path / "out")
+    assert [each.seed for each in found] == [0, 1, 2]
+    assert found[0].metrics == {"AP": 0.25, "AP50": 0.5, "AP75": 0.125}
+    assert found[0].losses == [[25, 1.0, 0.5]]
+    assert found[0].data.startswith("data ")
+
+
+def test_data_seed_and_schedule_reach_the_training(run, tmp_path):
+    run("good", seeds=2)
+    (_, second) = calls(tmp_path)
+    assert f"data_root={tmp_path / 'data'}/" in second
+    assert "randomness.seed=1" in second
+    assert "train_cfg.max_iters=90" in second
+    assert "param_scheduler.1.milestones=[60,80]" in second
+    assert "default_hooks.checkpoint=None" in second
+
+
+def test_jobs_at_once_share_the_processors(run, tmp_path):
+    assert run("good", "bad", seeds=2, jobs=2) == 0
+    assert len(read(tmp_path / "out")) == 4
+
+
+def test_a_run_that_diverged_is_a_result(run, tmp_path, capsys):
+    assert run("bad", "good") == 0
+    bad, good = read(tmp_path / "out")
+    assert bad.ended == "iteration 3 was not finite, because of this"
+    assert bad.metrics == {}
+    assert good.metrics
+    assert "bad, seed 0: iteration 3 was not finite" in capsys.readouterr().out
+
+
+def test_any_other_failure_ends_with_the_log(run, tmp_path, capsys):
+    assert run("broken") == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: the training of broken_seed0 failed with 1: see ")
+    assert read(tmp_path / "out") == []
+
+
+def test_runs_of_another_schedule_are_not_added_to(run, capsys):
+    assert run("good") == 0
+    assert run("good", iterations=180) == 1
+    assert "good_seed0.json is of 90 iterations" in capsys.readouterr().err
+
+
+def test_the_rate_falls_where_the_papers_does():
+    assert "param_scheduler.1.milestones=[60000,80000]" in schedule(90000)
+
+
+def test_weights_of_the_focal_loss_are_kept_for_the_figures():
+    keeps = [
+        run
+        for run in (Run("table1b_gamma2", 0), Run("appendix_fl", 0, ("table1b_gamma2",)))
+        if "default_hooks.checkpoint.interval=75" in snapshots(run, 450)
+    ]
+    assert len(keeps) == 2
+    assert snapshots(Run("table1b_gamma2", 1), 450) == ["default_hooks.checkpoint=None"]
+    assert snapshots(Run("other", 0), 450) == ["default_hooks.checkpoint=None"]

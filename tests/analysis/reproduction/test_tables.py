@@ -1,0 +1,110 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from retina_plugin.analysis.reproduction.claims import Sample
+from retina_plugin.analysis.reproduction.results import Finished, write
+from retina_plugin.analysis.reproduction.tables import (
+    by_row,
+    ordering,
+    papers_numbers,
+    table,
+    tables,
+)
+from retina_plugin.errors import UserError
+
+MINI = Path(__file__).parents[3] / "configs" / "ablations" / "mini"
+
+CONFIGS = MINI.parents[1]
+RUN = Finished("table1b_gamma2", 0, 450, "pcb 01", "", {"AP": 0.2, "AP50": 0.5, "AP75": 0.1}, 300.0)
+OTHER = replace(RUN, row="table1a_alpha0p75", metrics={"AP": 0.1, "AP50": 0.3, "AP75": 0.0})
+DIVERGED = replace(RUN, row="section5_ce_usual_init", ended="was not finite", metrics={})
+
+
+def cells(shown, title, row):
+    (block,) = (each for each in shown if title in each.title)
+    (found,) = (cells for cells in block.rows if cells[0] == row)
+    return dict(zip(block.columns, found, strict=True))
+
+
+@pytest.fixture
+def shown(tmp_path):
+    runs = [RUN, replace(RUN, seed=1, metrics={**RUN.metrics, "AP": 0.22}), OTHER, DIVERGED]
+    return tables(CONFIGS, runs, tmp_path)
+
+
+def test_mean_and_spread_stand_beside_the_papers_numbers(shown):
+    found = cells(shown, "Table 1b", "gamma2")
+    assert found["paper AP / AP50 / AP75"] == "34.0 / 52.5 / 36.5"
+    assert found["AP"] == "21.0 ± 1.4"
+    assert found["AP50"] == "50.0 ± 0.0"
+    assert found["seeds"] == "2"
+
+
+def test_rows_that_share_a_run_all_show_it(shown):
+    assert cells(shown, "Table 1c", "scales3_ratios3")["AP"] == "21.0 ± 1.4"
+    assert cells(shown, "Table 1d", "fl")["AP"] == "21.0 ± 1.4"
+    assert cells(shown, "Appendix", "ce")["AP"] == "10.0"
+
+
+def test_difference_is_to_the_baseline_of_the_table(shown):
+    assert cells(shown, "Appendix", "fl")["to baseline"] == "+11.0"
+    assert cells(shown, "Appendix", "ce")["to baseline"] == "+0.0"
+    assert cells(shown, "Table 1b", "gamma2")["to baseline"] == ""  # gamma 0 was not run
+
+
+def test_what_was_not_run_or_diverged_is_said(shown):
+    assert cells(shown, "Table 1a", "alpha0p10")["AP"] == "not run"
+    assert cells(shown, "Section 5.1", "ce_usual_init")["seeds"] == "1, 1 diverged"
+
+
+def test_runs_of_other_data_are_never_averaged(tmp_path):
+    with pytest.raises(UserError, match="runs that differ are not compared"):
+        tables(CONFIGS, [RUN, replace(RUN, seed=1, data="other 02")], tmp_path)
+
+
+def test_every_row_of_the_miniature_is_in_a_table(shown):
+    titles = {cells[0] for each in shown for cells in each.rows}
+    rows = {path.stem.removeprefix("mini_").partition("_")[2] for path in MINI.glob("mini_*.py")}
+    assert rows <= titles
+
+
+def test_ordering_counts_pairs():
+    """Paper: a < b < c. Measured: a < c < b, with a and c within noise."""
+    samples = {
+        row: Sample(row, ap)
+        for row, ap in {"a": (0.10, 0.14), "b": (0.3, 0.3), "c": (0.12, 0.16)}.items()
+    }
+    text = ordering(samples, {"a": 1.0, "b": 2.0, "c": 3.0})
+    assert text.startswith("Of 3 pairs 1 are in the paper's order, 1 in the other, 1 within noise")
+    assert ordering({}, {}) == ""
+
+
+def test_runs_without_a_known_row_are_kept_under_their_name():
+    assert by_row([RUN], [["a", "b"]]) == {"table1b_gamma2": [RUN]}
+
+
+def test_papers_numbers_come_from_the_metafile():
+    numbers = papers_numbers(CONFIGS / "ablations" / "metafile.yml")
+    assert numbers["table1a_alpha0p75"] == {"AP": 31.1, "AP50": 49.4, "AP75": 33.0}
+    assert numbers["section5_ce_usual_init"] == {}
+
+
+def test_terminal_markdown_and_page(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    write(RUN, tmp_path)
+    files = {"markdown": tmp_path / "t.md", "html": tmp_path / "t.html"}
+    assert table(configs=CONFIGS, results=tmp_path, **files) == 0
+    assert "34.0 / 52.5 / 36.5" in capsys.readouterr().out
+    text = files["markdown"].read_text()
+    assert "### Table 1b" in text
+    assert "| gamma2" in text
+    page = files["html"].read_text()
+    assert "<td>34.0 / 52.5 / 36.5</td>" in page
+    assert page.count("<table>") == 9
+
+
+def test_an_empty_folder_is_a_sentence(tmp_path, capsys):
+    assert table(configs=CONFIGS, results=tmp_path, markdown=None, html=None) == 1
+    assert "holds no runs" in capsys.readouterr().err
