@@ -2,6 +2,7 @@
 
 Example: python tools/reproduce.py mini --data-root data/deeppcb --out work_dirs/mini/results
          python tools/reproduce.py table work_dirs/mini/results --html table.html
+         python tools/reproduce.py table work_dirs      # of whole rows, trained on COCO
 """
 
 import argparse
@@ -28,7 +29,7 @@ def parse_arguments() -> argparse.Namespace:
     mini.add_argument("--work-dirs", type=Path, default=Path("work_dirs/mini"))
     mini.add_argument("--jobs", type=int, default=1, help="trainings at once")
     table = tasks.add_parser("table", help="show runs with the paper's numbers beside")
-    table.add_argument("results", type=Path, help="folder of `mini --out`")
+    table.add_argument("results", type=Path, help="folder of `mini --out`, or of rows' work dirs")
     table.add_argument("--markdown", type=Path, help="file to write")
     table.add_argument("--html", type=Path, help="file to write")
     return parser.parse_args()

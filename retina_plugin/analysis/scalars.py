@@ -19,6 +19,17 @@ def last_metrics(work_dir: Path) -> dict[str, float]:
     return coco_metrics([line for line in _lines(work_dir) if METRICS["AP"] in line][-1])
 
 
+def progress(work_dir: Path) -> tuple[int, int | None]:
+    """The last iteration in the log, and the last one before an evaluation, None without any."""
+    last, evaluated = 0, None
+    for line in _lines(work_dir):
+        if METRICS["AP"] in line:
+            evaluated = last
+        elif "loss" in line:
+            last = line["step"]
+    return last, evaluated
+
+
 def coco_metrics(logged: Mapping[str, float]) -> dict[str, float]:
     """COCO's numbers by their short names."""
     return {name: logged[key] for name, key in METRICS.items() if key in logged}

@@ -9,15 +9,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import yaml
-from rich.console import Console
 
 from ...engine.border import exit_code
 from ...errors import UserError
-from ..shown_tables import Shown, print_tables, write_markdown, write_page
+from ..shown_tables import Shown, print_tables, terminal, write_markdown, write_page
 from .claims import CLAIMS, SURE, Sample, Samples, standard_error
 from .miniature import FOLDER
 from .plan import groups_of, rows_in
 from .results import Finished, check_alike, read
+from .work_dirs import LeftOut, read_work_dirs
 
 METRICS = ("AP", "AP50", "AP75")
 
@@ -39,6 +39,8 @@ BLOCKS = (
     Block("Table 1d: OHEM against focal loss", "table1d_", "table1d_fl"),
     Block("Appendix: FL* against FL and CE", "appendix_", "appendix_ce"),
     Block("Section 4.1: the prior", "section4_", "table1b_gamma2"),
+    Block("Table 1e: depth and scale", "table1e_", "table1e_r50_600"),
+    Block("Table 2: scale jitter and a longer schedule", "table2_", "table2_r101"),
     Block("Section 3.2: focal loss over a softmax", "section3_", "table1b_gamma2"),
 )
 
@@ -49,39 +51,64 @@ def table(**arguments: Any) -> int:
 
 
 def _table(arguments: SimpleNamespace) -> None:
-    found = read(arguments.results)
-    if not found:
-        raise UserError(f"{arguments.results} holds no runs of tools/reproduce.py mini.")
-    shown = tables(arguments.configs, found, arguments.results)
-    print_tables(shown, Console())
+    shown = tables(arguments.configs, arguments.results)
+    print_tables(shown, terminal())
     if arguments.markdown:
         write_markdown(shown, arguments.markdown)
     if arguments.html:
         write_page(shown, arguments.html)
 
 
-def tables(configs: Path, found: list[Finished], folder: Path) -> list[Shown]:
-    """All tables of the runs in a folder.
+def tables(configs: Path, folder: Path) -> list[Shown]:
+    """All tables of the runs in a folder: those of the miniature, or work dirs of whole rows.
+
+    Args:
+        configs: folder of all configs.
+        folder: that `tools/reproduce.py mini` wrote its results into, or that holds work dirs.
 
     Raises:
-        UserError: runs differ in schedule or data.
+        UserError: there are none, or they differ in data or in the miniature's schedule.
     """
+    left_out: list[LeftOut] = []
+    rows = rows_in(configs / FOLDER)
+    found = read(folder)
     for each in found:
         check_alike([each], found[0].iterations, found[0].data, folder)
-    groups = groups_of(rows_in(configs / FOLDER))
-    paper = papers_numbers(configs / "ablations" / "metafile.yml")
+    if not found:
+        rows = rows_in(configs / "ablations")
+        found, left_out = read_work_dirs(folder, rows)
+    if not found and not left_out:
+        raise UserError(
+            f"{folder} holds no runs of tools/reproduce.py mini, and no work dirs that are named "
+            "as rows, for example table1b_gamma2."
+        )
+    return tables_of(rows, found, left_out, papers_numbers(configs / "ablations" / "metafile.yml"))
+
+
+def tables_of(
+    rows: dict[str, Path],
+    found: list[Finished],
+    left_out: list[LeftOut],
+    paper: dict[str, dict[str, float]],
+) -> list[Shown]:
+    """A table for each of the paper's of which there are rows, and one of its claims."""
+    groups = groups_of(rows)
     runs = by_row(found, groups)
-    blocks = [_block(block, groups, runs, paper) for block in BLOCKS]
+    blocks = [
+        _block(block, groups, runs, left_out, paper)
+        for block in BLOCKS
+        if any(row.startswith(block.prefix) for row in rows)
+    ]
     return [*blocks, _claims({row: ap_of(row, of) for row, of in runs.items()})]
 
 
 def by_row(found: list[Finished], groups: list[list[str]]) -> dict[str, list[Finished]]:
     """The runs of each row, also of those that share them with another."""
-    of_first: dict[str, list[Finished]] = {}
+    together = {row: tuple(group) for group in groups for row in group}
+    of_group: dict[tuple[str, ...], list[Finished]] = {}
     for each in found:
-        of_first.setdefault(each.row, []).append(each)
-    together = {row: group for group in groups for row in group}
-    return {row: runs for first, runs in of_first.items() for row in together.get(first, [first])}
+        of_group.setdefault(together.get(each.row, (each.row,)), []).append(each)
+    return {row: runs for group, runs in of_group.items() for row in group}
 
 
 def ap_of(row: str, runs: list[Finished], metric: str = "AP") -> Sample:
@@ -102,22 +129,25 @@ def _block(
     block: Block,
     groups: list[list[str]],
     runs: dict[str, list[Finished]],
+    left_out: list[LeftOut],
     paper: dict[str, dict[str, float]],
 ) -> Shown:
     rows = sorted(row for row in itertools.chain(*groups) if row.startswith(block.prefix))
     columns = ("row", "paper AP / AP50 / AP75", "AP", "AP50", "AP75", "seeds", "to baseline")
     base = runs.get(block.baseline)
     cells = [
-        (row.removeprefix(block.prefix), _printed(paper.get(row, {})), *_measured(row, runs, base))
+        (
+            row.removeprefix(block.prefix),
+            _printed(paper.get(row, {})),
+            *_measured(row, runs, base, sum(each.row == row for each in left_out)),
+        )
         for row in rows
     ]
     samples = {row: ap_of(row, runs[row]) for row in rows if row in runs}
-    return Shown(
-        f"{block.title} (baseline: {block.baseline.removeprefix(block.prefix)})",
-        columns,
-        cells,
-        ordering(samples, {row: of["AP"] for row, of in paper.items() if "AP" in of}),
-    )
+    notes = [f"Left out: {each.reason}." for each in left_out if each.row in rows]
+    in_order = ordering(samples, {row: of["AP"] for row, of in paper.items() if "AP" in of})
+    title = f"{block.title} (baseline: {block.baseline.removeprefix(block.prefix)})"
+    return Shown(title, columns, cells, "\n".join([*([in_order] if in_order else []), *notes]))
 
 
 def _printed(of_paper: dict[str, float]) -> str:
@@ -125,13 +155,14 @@ def _printed(of_paper: dict[str, float]) -> str:
 
 
 def _measured(
-    row: str, runs: dict[str, list[Finished]], base: list[Finished] | None
+    row: str, runs: dict[str, list[Finished]], base: list[Finished] | None, left_out: int
 ) -> tuple[str, ...]:
     own = runs.get(row)
+    without = f", {left_out} left out" if left_out else ""
     if not own:
-        return ("not run", "", "", "0", "")
+        return ("left out" if left_out else "not run", "", "", f"0{without}", "")
     stopped = sum(bool(run.ended) for run in own)
-    seeds = f"{len(own)}" + (f", {stopped} diverged" if stopped else "")
+    seeds = f"{len(own)}" + (f", {stopped} diverged" if stopped else "") + without
     means = [_mean(ap_of(row, own, metric)) for metric in METRICS]
     return (*means, seeds, _gap(ap_of(row, own), ap_of("", base) if base else None))
 

@@ -12,6 +12,7 @@ from retina_plugin.analysis.reproduction.tables import (
     table,
     tables,
 )
+from retina_plugin.analysis.reproduction.work_dirs import LeftOut
 from retina_plugin.errors import UserError
 
 MINI = Path(__file__).parents[3] / "configs" / "ablations" / "mini"
@@ -30,8 +31,9 @@ def cells(shown, title, row):
 
 @pytest.fixture
 def shown(tmp_path):
-    runs = [RUN, replace(RUN, seed=1, metrics={**RUN.metrics, "AP": 0.22}), OTHER, DIVERGED]
-    return tables(CONFIGS, runs, tmp_path)
+    for run in (RUN, replace(RUN, seed=1, metrics={**RUN.metrics, "AP": 0.22}), OTHER, DIVERGED):
+        write(run, tmp_path)
+    return tables(CONFIGS, tmp_path)
 
 
 def test_mean_and_spread_stand_beside_the_papers_numbers(shown):
@@ -60,8 +62,10 @@ def test_what_was_not_run_or_diverged_is_said(shown):
 
 
 def test_runs_of_other_data_are_never_averaged(tmp_path):
+    write(RUN, tmp_path)
+    write(replace(RUN, seed=1, data="other 02"), tmp_path)
     with pytest.raises(UserError, match="runs that differ are not compared"):
-        tables(CONFIGS, [RUN, replace(RUN, seed=1, data="other 02")], tmp_path)
+        tables(CONFIGS, tmp_path)
 
 
 def test_every_row_of_the_miniature_is_in_a_table(shown):
@@ -83,6 +87,24 @@ def test_ordering_counts_pairs():
 
 def test_runs_without_a_known_row_are_kept_under_their_name():
     assert by_row([RUN], [["a", "b"]]) == {"table1b_gamma2": [RUN]}
+
+
+def test_two_names_of_the_same_row_are_two_runs_of_it():
+    one, other = replace(RUN, row="a"), replace(RUN, row="b")
+    assert by_row([one, other], [["a", "b"]]) == {"a": [one, other], "b": [one, other]}
+
+
+def test_work_dirs_are_shown_with_those_that_are_left_out(tmp_path, monkeypatch):
+    out = [LeftOut("table1b_gamma2", "it is unfinished"), LeftOut("table1b_gamma1", "it is empty")]
+    monkeypatch.setattr(
+        "retina_plugin.analysis.reproduction.tables.read_work_dirs", lambda *_: ([RUN], out)
+    )
+    shown = tables(CONFIGS, tmp_path)
+    assert cells(shown, "Table 1b", "gamma2")["seeds"] == "1, 1 left out"
+    assert cells(shown, "Table 1b", "gamma1")["AP"] == "left out"
+    assert cells(shown, "Table 1e", "r50_400")["paper AP / AP50 / AP75"] == "30.5 / 47.8 / 32.7"
+    (block,) = (each for each in shown if "Table 1b" in each.title)
+    assert block.note.splitlines() == ["Left out: it is unfinished.", "Left out: it is empty."]
 
 
 def test_papers_numbers_come_from_the_metafile():

@@ -1,0 +1,102 @@
+import json
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from retina_plugin.analysis.reproduction.work_dirs import (
+    LeftOut,
+    differences,
+    read_work_dir,
+    read_work_dirs,
+)
+from retina_plugin.errors import UserError
+from retina_plugin.recipe import resolve
+
+ABLATIONS = Path(__file__).parents[3] / "configs" / "ablations"
+ROW = "table1b_gamma2"
+CONFIG = ABLATIONS / f"{ROW}.py"
+
+
+@pytest.fixture
+def work_dir(tmp_path):
+    """Makes a work dir as a training leaves it."""
+
+    def make(name=ROW, ap=0.34, until=90000, world_size=8, report=False, **changes):
+        folder = tmp_path / name
+        logs = folder / "20260101_000000" / "vis_data"
+        logs.mkdir(parents=True)
+        cfg = Config.fromfile(ABLATIONS / f"{name.partition('_seed')[0]}.py")
+        cfg.merge_from_dict({key.replace("__", "."): value for key, value in changes.items()})
+        resolve(cfg, world_size, say=None).dump(folder / f"{name.partition('_seed')[0]}.py")
+        lines = [{"loss": 1.0, "loss_cls": 0.6, "loss_bbox": 0.4, "step": until}]
+        lines += [{"coco/bbox_mAP": ap, "step": 0}] if ap is not None else []
+        (logs / "scalars.json").write_text("\n".join(map(json.dumps, lines)))
+        if report:
+            (logs.parent / "not_finite_iter_120").mkdir()
+        return folder
+
+    return make
+
+
+def test_a_run_that_went_to_its_end_counts(work_dir):
+    found = read_work_dir(ROW, work_dir("table1b_gamma2_seed3"), CONFIG)
+    assert (found.row, found.seed, found.iterations) == (ROW, 3, 90000)
+    assert found.metrics == {"AP": 0.34}
+    assert found.data == "instances_val2017.json (not there)"
+
+
+def test_another_number_of_gpus_is_the_same_experiment(work_dir):
+    folder = work_dir(until=360000, world_size=2)
+    assert read_work_dir(ROW, folder, CONFIG).iterations == 360000
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        ({"until": 40000, "ap": None}, "is unfinished: 40,000 of 90,000 iterations"),
+        ({"until": 40000, "ap": 0.2}, "is unfinished"),  # evaluated on its way
+        ({"until": 90000, "ap": None}, "is unfinished"),  # not evaluated
+        ({"model__backbone__depth": 18}, "another experiment: model.backbone.depth is 18, the row"),
+        ({"model__bbox_head__loss_cls__gamma": 1.0}, "gamma is 1.0, the row's 2.0"),
+        ({"train_cfg__max_iters": 9000}, "set to see 144,000 images, the row 1,440,000"),
+    ],
+)
+def test_what_is_no_run_of_the_row_is_left_out_with_its_reason(work_dir, made, words):
+    found = read_work_dir(ROW, work_dir(**made), CONFIG)
+    assert isinstance(found, LeftOut)
+    assert words in found.reason
+
+
+def test_a_folder_without_config_was_never_started(tmp_path):
+    found = read_work_dir(ROW, tmp_path, CONFIG)
+    assert "holds no config: it was never started" in found.reason
+
+
+def test_a_run_that_diverged_is_a_result(work_dir):
+    found = read_work_dir(ROW, work_dir(until=100, ap=None, report=True), CONFIG)
+    assert (found.ended, found.metrics) == ("iteration 120 was not finite", {})
+
+
+def test_only_folders_that_are_named_as_rows_are_read(work_dir, tmp_path):
+    work_dir()
+    work_dir("table1b_gamma1_seed0", until=10, ap=None)
+    (tmp_path / "notes").mkdir()
+    rows = {path.stem: path for path in ABLATIONS.glob("*.py")}
+    found, left_out = read_work_dirs(tmp_path, rows)
+    assert [each.row for each in found] == [ROW]
+    assert [each.row for each in left_out] == ["table1b_gamma1"]
+    assert read_work_dirs(tmp_path / "gone", rows) == ([], [])
+
+
+def test_rows_of_different_data_are_not_compared(work_dir, tmp_path):
+    work_dir()
+    work_dir("table1b_gamma1", val_dataloader__dataset__ann_file="annotations/mine.json")
+    with pytest.raises(UserError, match=r"evaluated on .* rows of different data are not compared"):
+        read_work_dirs(tmp_path, {path.stem: path for path in ABLATIONS.glob("*.py")})
+
+
+def test_differences_are_said_in_words():
+    assert differences({"a": {"b": [1]}, "c": 1}, {"a": {"b": (1,)}, "c": 2}, "") == [
+        "c is 1, the row's 2"
+    ]
