@@ -9,6 +9,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+AP = (
+    "AP is COCO's average precision in percent, a mean over classes and over how well a box must "
+    "overlap the object's (IoU 0.5 to 0.95); AP50 and AP75 ask for 0.5 and 0.75; APS, APM and APL "
+    "are of objects below 32 x 32 px, up to 96 x 96 px and above."
+)
 WIDTH = 240  # characters of a Markdown line
 PIPED_WIDTH = 110  # where the output is no terminal
 
@@ -20,7 +25,8 @@ class Shown:
     title: str
     columns: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
-    note: str = ""
+    note: str = ""  # below, a line a paragraph
+    lead: str = ""  # above: what the table is about
 
 
 def terminal() -> Console:
@@ -32,7 +38,10 @@ def terminal() -> Console:
 def print_tables(shown: Iterable[Shown], console: Console) -> None:
     """Print them in a terminal."""
     for each in shown:
-        console.print(_table(each, box.SIMPLE_HEAD, each.title))
+        console.print(each.title, style="bold", markup=False, highlight=False)
+        if each.lead:
+            console.print(each.lead, markup=False, highlight=False)
+        console.print(_table(each, box.SIMPLE_HEAD))
         console.print(f"{each.note}\n", markup=False, highlight=False)
 
 
@@ -41,19 +50,21 @@ def write_markdown(shown: Iterable[Shown], path: Path) -> None:
     with open(path, "w") as file:
         console = Console(file=file, width=WIDTH)
         for each in shown:
-            console.print(f"### {each.title}", markup=False)
+            console.print(f"### {each.title}\n", markup=False)
+            if each.lead:
+                console.print(f"{each.lead}\n", markup=False, soft_wrap=True)
             console.print(_table(each, box.MARKDOWN))
             for line in each.note.splitlines():
                 console.print(f"{line}\n", markup=False, soft_wrap=True)
 
 
-def write_page(shown: Iterable[Shown], path: Path) -> None:
+def write_page(shown: Iterable[Shown], path: Path, title: str) -> None:
     """Write them as one HTML file."""
-    path.write_text(PAGE.render(tables=list(shown)))
+    path.write_text(PAGE.render(tables=list(shown), title=title, intro=AP))
 
 
-def _table(each: Shown, style: box.Box, title: str | None = None) -> Table:
-    made = Table(*each.columns, title=title, box=style)
+def _table(each: Shown, style: box.Box) -> Table:
+    made = Table(*each.columns, box=style)
     for row in each.rows:
         made.add_row(*row)
     return made
@@ -61,14 +72,16 @@ def _table(each: Shown, style: box.Box, title: str | None = None) -> Table:
 
 PAGE = Template(
     """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>RetinaNet, reproduced</title>
+<html lang="en"><meta charset="utf-8"><title>{{ title }}</title>
 <style>
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 75em; margin: 2em auto; padding: 0 1em; }
 table { border-collapse: collapse; } th, td { padding: .2em .9em .2em 0; text-align: left; }
 th { border-bottom: 2px solid; } td { border-bottom: 1px solid #ddd; vertical-align: top; }
 </style>
-<h1>RetinaNet, reproduced</h1>
+<h1>{{ title }}</h1>
+<p>{{ intro }}</p>
 {% for table in tables %}<h2>{{ table.title }}</h2>
+{% if table.lead %}<p>{{ table.lead }}</p>{% endif %}
 <table><tr>{% for column in table.columns %}<th>{{ column }}</th>{% endfor %}</tr>
 {% for row in table.rows %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>
 {% endfor %}</table>{% for line in table.note.splitlines() %}<p>{{ line }}</p>

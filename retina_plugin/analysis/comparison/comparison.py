@@ -173,7 +173,7 @@ def _row(
     elif not candidate.checkpoint:
         remarks.append("random weights")
     height, width = cost.input
-    remarks.append(f"input {width} x {height}")
+    remarks.append(f"input {width} x {height} in {cost.precision}")
     return Row(
         model=candidate.name,
         source=MEASURED,
@@ -212,6 +212,6 @@ def _show(rows: list[Row], arguments: SimpleNamespace) -> None:
     console = terminal()
     print_tables(shown, console)
     write_markdown(shown, arguments.out / "comparison.md")
-    write_page(shown, arguments.out / "comparison.html")
+    write_page(shown, arguments.out / "comparison.html", "Detectors side by side")
     drawn = " and figure2_speed" if plot(rows, arguments.out) else ""
     console.print(f"comparison.json, .md and .html{drawn} are in {arguments.out}.")

@@ -17,8 +17,10 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from ...detector import RetinaNet
 from ...engine.inferencer import load_detector
 from ...kernels.convolution import flop_formulas
+from ...precision import chosen_dtype
 from ..timing import interleaved
 
 PROPOSALS = 1000  # of a detector without a proposal network of its own
@@ -35,6 +37,7 @@ class Cost:
     seconds: tuple[float, float, float]  # median, lowest and highest of an image
     peak_bytes: int | None  # of tensors at most, beyond the weights
     input: tuple[int, int]  # height and width that the model sees
+    precision: str  # in which it convolves
     note: str
 
 
@@ -78,6 +81,7 @@ def costs(
             seconds=(times[name].median, times[name].lowest, times[name].highest),
             peak_bytes=times[name].peak_bytes,
             input=tuple(samples[name][0]["inputs"].shape[-2:]),
+            precision=precision_of(model, device),
             note=f"{PROPOSALS} random proposals" if wants_proposals(model) else "",
         )
         for name, model in models.items()
@@ -113,6 +117,13 @@ def _batch(model: nn.Module, sample: dict) -> dict:
         proposals = random_proposals(*sample["inputs"].shape[-2:])
         sample["data_samples"].proposals = InstanceData(**proposals)
     return pseudo_collate([sample])
+
+
+def precision_of(model: nn.Module, device: str) -> str:
+    """What a detector convolves in: ours chooses, others use their weights' type."""
+    if isinstance(model, RetinaNet):
+        return chosen_dtype(model.dtype, device)
+    return str(next(model.parameters()).dtype).removeprefix("torch.")
 
 
 def wants_proposals(model: nn.Module) -> bool:

@@ -29,20 +29,78 @@ class Block:
     title: str
     prefix: str  # of their names
     baseline: str
+    lead: str  # what they are
 
 
 BLOCKS = (
-    Block("Section 5.1: initialisation, hinge", "section5_", "section5_ce_prior"),
-    Block("Table 1a: alpha-balanced cross entropy", "table1a_", "table1a_alpha0p50"),
-    Block("Table 1b: focal loss, each gamma with its best alpha", "table1b_", "table1b_gamma0"),
-    Block("Table 1c: scales and aspect ratios of anchors", "table1c_", "table1c_scales1_ratios1"),
-    Block("Table 1d: OHEM against focal loss", "table1d_", "table1d_fl"),
-    Block("Appendix: FL* against FL and CE", "appendix_", "appendix_ce"),
-    Block("Section 4.1: the prior", "section4_", "table1b_gamma2"),
-    Block("Table 1e: depth and scale", "table1e_", "table1e_r50_600"),
-    Block("Table 2: scale jitter and a longer schedule", "table2_", "table2_r101"),
-    Block("Section 3.2: focal loss over a softmax", "section3_", "table1b_gamma2"),
+    Block(
+        "Section 5.1: initialisation, hinge",
+        "section5_",
+        "section5_ce_prior",
+        "Plain cross entropy on all anchors, nearly all of them background. It starts with every "
+        "output at 0.5 (usual initialisation) or at the prior pi, 0.01. A hinge on p_t, the "
+        "probability of the true class, is the paper's negative result.",
+    ),
+    Block(
+        "Table 1a: alpha-balanced cross entropy",
+        "table1a_",
+        "table1a_alpha0p50",
+        "Cross entropy in which an anchor on an object weighs alpha, one on background 1 - alpha.",
+    ),
+    Block(
+        "Table 1b: focal loss, each gamma with its best alpha",
+        "table1b_",
+        "table1b_gamma0",
+        "The higher gamma, the less an anchor counts that is classified well already; gamma 0 is "
+        "cross entropy.",
+    ),
+    Block(
+        "Table 1c: scales and aspect ratios of anchors",
+        "table1c_",
+        "table1c_scales1_ratios1",
+        "How many sizes and shapes of anchors stand on each cell; all with focal loss.",
+    ),
+    Block(
+        "Table 1d: OHEM against focal loss",
+        "table1d_",
+        "table1d_fl",
+        "Online hard example mining trains on the anchors with the highest loss: so many of an "
+        "image, without those that overlap a harder one by more than the NMS threshold; 1:3 takes "
+        "three on background for each on an object.",
+    ),
+    Block(
+        "Appendix: FL* against FL and CE",
+        "appendix_",
+        "appendix_ce",
+        "FL* is another loss of the same shape, with gamma and beta in its name.",
+    ),
+    Block(
+        "Section 4.1: the prior",
+        "section4_",
+        "table1b_gamma2",
+        "Focal loss from other probabilities of an object at the start; the baseline has 0.01.",
+    ),
+    Block(
+        "Table 1e: depth and scale",
+        "table1e_",
+        "table1e_r50_600",
+        "ResNet-50 and -101 at several lengths of an image's shorter side, in pixels. The paper's "
+        "numbers are on test-dev.",
+    ),
+    Block(
+        "Table 2: scale jitter and a longer schedule",
+        "table2_",
+        "table2_r101",
+        "The paper's best models; its numbers are on test-dev.",
+    ),
+    Block(
+        "Section 3.2: focal loss over a softmax",
+        "section3_",
+        "table1b_gamma2",
+        "One softmax over the classes and background, where the baseline has a sigmoid a class.",
+    ),
 )
+CLAIMS_LEAD = "What the paper says of these experiments, and whether the runs above show it."
 
 
 def table(**arguments: Any) -> int:
@@ -56,7 +114,7 @@ def _table(arguments: SimpleNamespace) -> None:
     if arguments.markdown:
         write_markdown(shown, arguments.markdown)
     if arguments.html:
-        write_page(shown, arguments.html)
+        write_page(shown, arguments.html, "RetinaNet, reproduced")
 
 
 def tables(configs: Path, folder: Path) -> list[Shown]:
@@ -147,7 +205,8 @@ def _block(
     notes = [f"Left out: {each.reason}." for each in left_out if each.row in rows]
     in_order = ordering(samples, {row: of["AP"] for row, of in paper.items() if "AP" in of})
     title = f"{block.title} (baseline: {block.baseline.removeprefix(block.prefix)})"
-    return Shown(title, columns, cells, "\n".join([*([in_order] if in_order else []), *notes]))
+    note = "\n".join([*([in_order] if in_order else []), *notes])
+    return Shown(title, columns, cells, note, block.lead)
 
 
 def _printed(of_paper: dict[str, float]) -> str:
@@ -194,8 +253,8 @@ def ordering(samples: Samples, paper: dict[str, float]) -> str:
     if not total:
         return ""
     return (
-        f"Of {total} pairs {right} are in the paper's order, {wrong} in the other, {unsure} within "
-        "noise (of pairs with one seed each the noise is not known)."
+        f"Pairs of rows in the paper's order: {right} of {total}; in the other: {wrong}; within "
+        f"noise: {unsure} (of pairs with one seed each the noise is not known)."
     )
 
 
@@ -206,4 +265,4 @@ def _claims(samples: Samples) -> Shown:
         f"A difference counts if it is over {SURE:.0f} standard errors of the means; rows are "
         "alike within that, or within a fiftieth of their AP. A run that diverged counts as AP 0."
     )
-    return Shown("Claims", ("claim", "paper", "measured", "verdict"), cells, note)
+    return Shown("Claims", ("claim", "paper", "measured", "verdict"), cells, note, CLAIMS_LEAD)

@@ -10,6 +10,7 @@ from retina_plugin.analysis.comparison.measured import (
     dataset_samples,
     image_samples,
     multiply_adds,
+    precision_of,
     predict,
     random_proposals,
     wants_proposals,
@@ -71,6 +72,13 @@ def test_each_model_is_measured_on_the_images_that_its_pipeline_makes(tiny_confi
     assert 0 < low <= middle <= high
     assert cost.peak_bytes > 3 * 64 * 64 * 4  # the image alone is that
     assert cost.note == ""
+
+
+def test_the_precision_is_that_of_the_convolutions(tiny_config):
+    cfg = tiny_config()
+    cfg.model.dtype = "bfloat16"
+    assert precision_of(built(cfg, None, "cpu"), "cpu") == "bfloat16"
+    assert precision_of(torch.nn.Conv2d(1, 1, 1).double(), "cpu") == "float64"
 
 
 def test_weights_of_another_model_are_refused(tiny_config, tmp_path):

@@ -81,7 +81,9 @@ def test_ordering_counts_pairs():
         for row, ap in {"a": (0.10, 0.14), "b": (0.3, 0.3), "c": (0.12, 0.16)}.items()
     }
     text = ordering(samples, {"a": 1.0, "b": 2.0, "c": 3.0})
-    assert text.startswith("Of 3 pairs 1 are in the paper's order, 1 in the other, 1 within noise")
+    assert text.startswith(
+        "Pairs of rows in the paper's order: 1 of 3; in the other: 1; within noise: 1 "
+    )
     assert ordering({}, {}) == ""
 
 
