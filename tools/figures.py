@@ -1,11 +1,15 @@
 """Draw the paper's figures: `curves` needs nothing, `loss` a config and its checkpoints.
 
+`speed` takes the comparison.json of tools/compare.py, or draws the paper's points alone.
+
 Example: python tools/figures.py curves
          python tools/figures.py loss CONFIG iter_*.pth --cfg-options data_root=FOLDER/
+         python tools/figures.py speed work_dirs/compare/comparison.json
 """
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
 
@@ -21,7 +25,9 @@ def parse_arguments() -> argparse.Namespace:
     loss.add_argument("checkpoints", nargs="+", help="in the order of training; figure 4: the last")
     loss.add_argument("--images", type=int, default=200, help="of the validation set")
     loss.add_argument("--cfg-options", nargs="+", metavar="KEY=VALUE", default=[])
-    for task in (curves, loss):
+    speed = tasks.add_parser("speed", help="figure 2: AP over the time of an image")
+    speed.add_argument("comparisons", nargs="*", help="comparison.json of tools/compare.py")
+    for task in (curves, loss, speed):
         task.add_argument("--out", type=Path, default=Path("work_dirs/figures"))
     return parser.parse_args()
 
@@ -29,13 +35,15 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> int:
     """Parses, then hands over to the package."""
     arguments = vars(parse_arguments())
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    root = Path(__file__).resolve().parents[1]
+    sys.path.insert(0, str(root))
     try:
+        from retina_plugin.analysis.comparison.speed import speed
         from retina_plugin.analysis.figures.trained import curves, loss
     except ImportError as error:
         sys.exit(f"error: {error}")
-    task = {"curves": curves, "loss": loss}[arguments.pop("task")]
-    return task(**arguments)
+    task = {"curves": curves, "loss": loss, "speed": partial(speed, configs=root / "configs")}
+    return task[arguments.pop("task")](**arguments)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,9 @@
 """Compares models: trains them if that is asked for, evaluates and measures them, shows a table."""
 
-import json
 import logging
 import os
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,7 +19,6 @@ from torch import nn
 
 from ...engine.border import exit_code
 from ...engine.launch import completed, read_config, start
-from ...engine.safe_files import write_whole
 from ...errors import UserError
 from ...recipe.classes import heads_of
 from ...recipe.datasets import datasets_of
@@ -33,11 +30,10 @@ from ..shown_tables import print_tables, terminal, write_markdown, write_page
 from .budget import Trained, trained
 from .candidates import MIXED_PRECISION, Candidate, candidates, combined
 from .measured import Cost, built, costs, dataset_samples, image_samples
-from .published import metafile_rows, published_rows
+from .published import metafile_rows, papers_rows, published_rows
 from .report import plot, tables
-from .rows import MEASURED, Row
+from .rows import MEASURED, Row, write_rows
 
-TEST_DEV = "COCO test-dev (paper)"
 NOISE = "noise, 640 x 480"
 
 
@@ -71,9 +67,7 @@ def _published(arguments: SimpleNamespace) -> list[Row]:
         return []
     if arguments.published:
         return [row for file in arguments.published for row in published_rows(file)]
-    own = arguments.configs / "ablations"
-    files = (own / "metafile.yml", own / "rivals.yml")
-    return [row for file in files for row in published_rows(file, TEST_DEV)]
+    return papers_rows(arguments.configs)
 
 
 def _config(candidate: Candidate, arguments: SimpleNamespace) -> Config:
@@ -206,8 +200,7 @@ def machine() -> str:
 
 def _show(rows: list[Row], arguments: SimpleNamespace) -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
-    content = json.dumps([asdict(row) for row in rows], indent=1) + "\n"
-    write_whole(arguments.out / "comparison.json", content.encode())
+    write_rows(rows, arguments.out / "comparison.json")
     shown = tables(rows)
     console = terminal()
     print_tables(shown, console)

@@ -12,6 +12,7 @@ from .rows import METAFILE, PUBLISHED, Row
 AP_NAMES = {"box AP": "AP"}
 METRICS = ("AP", "AP50", "AP75", "APS", "APM", "APL")
 TIMED = "ms ("  # beginning of a metric that tells a time, and on what
+TEST_DEV = "COCO test-dev (paper)"
 INFERENCE_TIME = "inference time (ms/im)"
 
 
@@ -40,6 +41,12 @@ def published_rows(file: Path, dataset: str = "") -> list[Row]:
     """
     rows = [row for model in _models(file) for row in _rows(model, PUBLISHED)]
     return [row for row in rows if dataset in ("", row.data)]
+
+
+def papers_rows(configs: Path) -> list[Row]:
+    """Tables 1e and 2 and Figure 2 of the paper, RetinaNet and its rivals."""
+    files = [configs / "ablations" / f"{name}.yml" for name in ("metafile", "rivals")]
+    return [row for file in files for row in published_rows(file, TEST_DEV)]
 
 
 def _models(file: Path) -> list[dict[str, Any]]:

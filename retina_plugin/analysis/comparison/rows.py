@@ -1,6 +1,11 @@
 """A row of the comparison, wherever its numbers come from."""
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from ...engine.safe_files import write_whole
+from ...errors import UserError
 
 MEASURED, METAFILE, PUBLISHED = "measured", "metafile", "published"
 
@@ -24,3 +29,23 @@ class Row:
     def group(self) -> tuple[str, str]:
         """Rows of different groups are not compared: other source, or other data."""
         return self.source, self.data
+
+
+def write_rows(rows: list[Row], file: Path) -> None:
+    """Keep rows as JSON."""
+    write_whole(file, (json.dumps([asdict(row) for row in rows], indent=1) + "\n").encode())
+
+
+def read_rows(file: Path) -> list[Row]:
+    """The rows of an earlier comparison.
+
+    Raises:
+        UserError: it is missing, or holds something else.
+    """
+    try:
+        return [Row(**row) for row in json.loads(file.read_text())]
+    except (OSError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{file} is expected to be the comparison.json of tools/compare.py, but is not "
+            f"({error})."
+        ) from error

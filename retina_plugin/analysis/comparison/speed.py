@@ -1,0 +1,25 @@
+"""Figure 2 of the paper: AP over time, of its own points and of models that were compared here."""
+
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from ...engine.border import exit_code
+from .published import papers_rows
+from .report import plot
+from .rows import read_rows
+
+
+def speed(**arguments: Any) -> int:
+    """Draws; takes the arguments of `tools/figures.py speed` and gives the exit code."""
+    return exit_code(partial(_speed, SimpleNamespace(**arguments)))
+
+
+def _speed(arguments: SimpleNamespace) -> None:
+    own = [row for file in arguments.comparisons for row in read_rows(Path(file))]
+    seen = set(map(str, own))
+    plot(
+        own + [row for row in papers_rows(arguments.configs) if str(row) not in seen], arguments.out
+    )
+    print(f"figure 2 is in {arguments.out}.")
