@@ -36,21 +36,16 @@ STYLE: Any = {
 }
 LINES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
 GAMMAS = (0.0, 0.5, 1.0, 2.0)  # of figure 4
-# Beside the points of figure 2, for each group another place, as their lines run close.
-PLACES: Any = (
-    {"xytext": (0, -13), "ha": "center"},
-    {"xytext": (5, -10)},
-    {"xytext": (-6, 6), "ha": "right"},
-    {"xytext": (6, 4)},
-    {"xytext": (-6, -10), "ha": "right"},
-)
+# Beside the points of figure 2: on lines, which run close, below and above by turns.
+ON_LINES: Any = ({"xytext": (4, -12)}, {"xytext": (-5, 6), "ha": "right"})
+ELSEWHERE: Any = {"xytext": (6, -4)}
 
 
 @contextmanager
-def drawn(folder: Path, name: str, columns: int = 1) -> Iterator[list[Axes]]:
-    """Axes to draw on, written as PNG and SVG afterwards."""
+def drawn(folder: Path, name: str, columns: int = 1, width: float = 5.6) -> Iterator[list[Axes]]:
+    """Axes to draw on, each so many inches wide, written as PNG and SVG afterwards."""
     with mpl.rc_context(STYLE):
-        figure, axes = plt.subplots(1, columns, figsize=(5.6 * columns, 4.2), squeeze=False)
+        figure, axes = plt.subplots(1, columns, figsize=(width * columns, 4.2), squeeze=False)
         yield list(axes[0])
         folder.mkdir(parents=True, exist_ok=True)
         figure.tight_layout()
@@ -134,19 +129,19 @@ def draw_speed(
         joined: groups whose points a line joins.
     """
     groups = list(dict.fromkeys(group for panel in panels.values() for group in panel))
-    styles: dict[str, Any] = dict(
-        zip(groups, zip(COLORS, LINES, "os^Dv", PLACES, strict=True), strict=False)
-    )
-    with drawn(folder, "figure2_speed", columns=len(panels)) as all_axes:
+    styles = dict(zip(groups, zip(COLORS, LINES, "os^Dv", strict=True), strict=False))
+    places = dict(zip(joined, cycle(ON_LINES), strict=False))
+    with drawn(folder, "figure2_speed", columns=len(panels), width=7) as all_axes:
         for axes, (title, panel) in zip(all_axes, panels.items(), strict=True):
             for group, points in panel.items():
-                color, line, marker, place = styles[group]
+                color, dashes, marker = styles[group]
+                line: Any = dashes if group in joined else "none"
                 names, times, aps = zip(*sorted(points, key=lambda point: point[1]), strict=True)
-                drawn_line = line if group in joined else "none"
-                axes.plot(times, aps, linestyle=drawn_line, color=color, marker=marker, label=group)
+                axes.plot(times, aps, linestyle=line, color=color, marker=marker, label=group)
+                place = {"textcoords": "offset points", "size": 8, **places.get(group, ELSEWHERE)}
                 for name, time, ap in zip(names, times, aps, strict=True):
-                    axes.annotate(name, (time, ap), textcoords="offset points", size=8, **place)
+                    axes.annotate(name, (time, ap), color=color, **place)
             axes.set(title=title, xlabel="milliseconds an image", ylabel="AP")
-            axes.margins(x=0.25, y=0.15)
+            axes.margins(x=0.2, y=0.12)
             if len(panel) > 1:
                 axes.legend(loc="lower right")
