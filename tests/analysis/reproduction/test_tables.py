@@ -53,7 +53,8 @@ def test_rows_that_share_a_run_all_show_it(shown):
 def test_difference_is_to_the_baseline_of_the_table(shown):
     assert cells(shown, "Appendix", "fl")["to baseline"] == "+11.0"
     assert cells(shown, "Appendix", "ce")["to baseline"] == "+0.0"
-    assert cells(shown, "Table 1b", "gamma2")["to baseline"] == ""  # gamma 0 was not run
+    assert cells(shown, "Table 1b", "gamma2")["to baseline"] == "+11.0"  # gamma 0 is alpha-CE
+    assert cells(shown, "Table 1c", "scales3_ratios3")["to baseline"] == ""  # 1x1 was not run
 
 
 def test_what_was_not_run_or_diverged_is_said(shown):
