@@ -28,6 +28,13 @@ def parse_arguments() -> argparse.Namespace:
     mini.add_argument("--out", type=Path, default=Path("work_dirs/mini/results"))
     mini.add_argument("--work-dirs", type=Path, default=Path("work_dirs/mini"))
     mini.add_argument("--jobs", type=int, default=1, help="trainings at once")
+    mini.add_argument(
+        "--cfg-options",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="of every row: an experiment, with an --out of its own",
+    )
     table = tasks.add_parser("table", help="show runs with the paper's numbers beside")
     table.add_argument("results", type=Path, help="folder of `mini --out`, or of rows' work dirs")
     table.add_argument("--markdown", type=Path, help="file to write")

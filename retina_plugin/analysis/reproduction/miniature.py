@@ -36,7 +36,7 @@ def _miniature(arguments: SimpleNamespace) -> None:
     data = data_of(arguments.data_root)
     arguments.out.mkdir(parents=True, exist_ok=True)
     found = read(arguments.out)
-    check_alike(found, arguments.iterations, data, arguments.out)
+    check_alike(found, arguments.iterations, data, arguments.cfg_options, arguments.out)
     there = {(each.row, each.seed) for each in found}
     waiting = [run for run in runs if (run.row, run.seed) not in there]
     console = Console()
@@ -92,13 +92,15 @@ def train(run: Run, config: Path, data: str, arguments: SimpleNamespace) -> Fini
         metrics={} if ended else last_metrics(work_dir),
         seconds=round(time.monotonic() - started, 1),
         losses=curve(work_dir),
+        options=list(arguments.cfg_options),
         machine=f"{platform.machine()}, {os.cpu_count()} cores",
     )
 
 
 def _options(run: Run, arguments: SimpleNamespace) -> list[str]:
     own = [f"data_root={arguments.data_root}/", f"randomness.seed={run.seed}"]
-    return own + schedule(arguments.iterations) + snapshots(run, arguments.iterations)
+    own += schedule(arguments.iterations) + snapshots(run, arguments.iterations)
+    return own + arguments.cfg_options
 
 
 def schedule(iterations: int) -> list[str]:

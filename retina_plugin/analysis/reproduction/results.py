@@ -21,6 +21,7 @@ class Finished:
     seconds: float
     losses: list[tuple[int, float, float]] = field(default_factory=list)  # iteration, cls, bbox
     machine: str = ""
+    options: list[str] = field(default_factory=list)  # of --cfg-options: what an experiment changes
 
     @property
     def file(self) -> str:
@@ -48,11 +49,19 @@ def read(folder: Path) -> list[Finished]:
     return found
 
 
-def check_alike(found: list[Finished], iterations: int, data: str, folder: Path) -> None:
-    """Raise UserError unless all runs are of this schedule and these data."""
+def check_alike(
+    found: list[Finished], iterations: int, data: str, options: list[str], folder: Path
+) -> None:
+    """Raise UserError unless all runs are of this schedule, these data and these options."""
+    wanted = iterations, data, sorted(options)
     for each in found:
-        if (each.iterations, each.data) != (iterations, data):
+        own = each.iterations, each.data, sorted(each.options)
+        if own != wanted:
             raise UserError(
-                f"{folder / each.file} is of {each.iterations} iterations on {each.data}, not of "
-                f"{iterations} on {data}: runs that differ are not compared; use another folder."
+                f"{folder / each.file} is of {_said(*own)}, not of {_said(*wanted)}: runs that "
+                "differ are not compared; use another folder."
             )
+
+
+def _said(iterations: int, data: str, options: list[str]) -> str:
+    return f"{iterations} iterations on {data}" + (f" with {' '.join(options)}" if options else "")

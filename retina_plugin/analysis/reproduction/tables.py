@@ -131,7 +131,7 @@ def tables(configs: Path, folder: Path) -> list[Shown]:
     rows = rows_in(configs / FOLDER)
     found = read(folder)
     for each in found:
-        check_alike([each], found[0].iterations, found[0].data, folder)
+        check_alike([each], found[0].iterations, found[0].data, found[0].options, folder)
     if not found:
         rows = rows_in(configs / "ablations")
         found, left_out = read_work_dirs(folder, rows)

@@ -36,7 +36,8 @@ def run(tmp_path, monkeypatch):
     def start(*rows, **options):
         for row in rows:
             (folder / f"mini_{row}.py").write_text(f"row = {row!r}\n")
-        arguments = {"rows": [], "seeds": 1, "iterations": 90, "jobs": 1, **options}
+        arguments = {"rows": [], "seeds": 1, "iterations": 90, "jobs": 1, "cfg_options": []}
+        arguments.update(options)
         return miniature(
             configs=tmp_path / "configs",
             train_script=tmp_path / "train.py",
@@ -75,6 +76,14 @@ def test_data_seed_and_schedule_reach_the_training(run, tmp_path):
     assert "train_cfg.max_iters=90" in second
     assert "param_scheduler.1.milestones=[60,80]" in second
     assert "default_hooks.checkpoint=None" in second
+
+
+def test_an_experiment_changes_every_row_and_is_kept_apart(run, tmp_path, capsys):
+    assert run("good", cfg_options=["param_scheduler.0.end=1"]) == 0
+    assert calls(tmp_path)[0].endswith("param_scheduler.0.end=1")
+    assert read(tmp_path / "out")[0].options == ["param_scheduler.0.end=1"]
+    assert run("good") == 1
+    assert "with param_scheduler.0.end=1, not of 90 iterations" in capsys.readouterr().err
 
 
 def test_jobs_at_once_share_the_processors(run, tmp_path):

@@ -22,8 +22,16 @@ def test_a_file_that_holds_something_else_is_named(tmp_path, text):
         read(tmp_path)
 
 
-@pytest.mark.parametrize(("iterations", "data"), [(900, "pcb 0123"), (450, "pcb 4567")])
-def test_runs_that_differ_are_not_mixed(tmp_path, iterations, data):
-    check_alike([RUN], 450, "pcb 0123", tmp_path)
+@pytest.mark.parametrize(
+    ("iterations", "data", "options"),
+    [(900, "pcb 0123", []), (450, "pcb 4567", []), (450, "pcb 0123", ["a=1"])],
+)
+def test_runs_that_differ_are_not_mixed(tmp_path, iterations, data, options):
+    check_alike([RUN], 450, "pcb 0123", [], tmp_path)
     with pytest.raises(UserError, match="a_seed1.json is of 450 iterations on pcb 0123, not of"):
-        check_alike([RUN], iterations, data, tmp_path)
+        check_alike([RUN], iterations, data, options, tmp_path)
+
+
+def test_the_order_of_options_does_not_matter(tmp_path):
+    run = replace(RUN, options=["b=2", "a=1"])
+    check_alike([run], 450, "pcb 0123", ["a=1", "b=2"], tmp_path)
