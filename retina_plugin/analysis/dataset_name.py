@@ -3,7 +3,11 @@
 import hashlib
 from pathlib import Path
 
+from mmengine.config import Config
+
 from ..errors import UserError
+from ..recipe.datasets import datasets_of
+from ..recipe.paths import full_ann_file
 
 
 def data_of(root: Path) -> str:
@@ -17,3 +21,11 @@ def data_of(root: Path) -> str:
         raise UserError(f"--data-root: {root / 'annotations'} holds no JSON file.")
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
     return f"{root.resolve().name} {digest[:12]}"
+
+
+def evaluation_data(cfg: Config) -> str:
+    """The annotations that a config evaluates with: name, and digest where the file is there."""
+    (path,) = {full_ann_file(dataset) for _, _, dataset in datasets_of(cfg, ("val",))}
+    file = Path(path)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:12] if file.is_file() else "not there"
+    return f"{file.name} ({digest})"

@@ -93,6 +93,10 @@ def _read(file: Path, minutes: float, data: str) -> Trained:
             f"{file} is of {found.minutes:g} minutes on {found.data}, not of {minutes:g} on "
             f"{data}: trainings that differ are not compared; use another --out."
         )
+    if found.checkpoint and not Path(found.checkpoint).is_file():
+        raise UserError(
+            f"{file}: the weights {found.checkpoint} are gone; remove {file.name} to train again."
+        )
     return found
 
 

@@ -1,11 +1,8 @@
 """Compares models: trains them if that is asked for, evaluates and measures them, shows a table."""
 
 import logging
-import os
-import platform
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,17 +15,14 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 from ...engine.border import exit_code
-from ...engine.launch import completed, read_config, start
+from ...engine.launch import start
 from ...errors import UserError
-from ...recipe.classes import heads_of
-from ...recipe.datasets import datasets_of
-from ...recipe.paths import full_ann_file
-from ...recipe.speed import choose_speed
-from ..dataset_name import data_of
+from ..dataset_name import data_of, evaluation_data
 from ..scalars import coco_metrics
 from ..shown_tables import print_tables, terminal, write_markdown, write_page
 from .budget import Trained, trained
-from .candidates import MIXED_PRECISION, Candidate, candidates, combined
+from .candidates import Candidate, candidates
+from .configs import config_of, has_data
 from .measured import Cost, built, costs, dataset_samples, image_samples
 from .published import metafile_rows, papers_rows, published_rows
 from .report import plot, tables
@@ -52,7 +46,7 @@ def _compare(arguments: SimpleNamespace) -> None:
     init_default_scope("mmdet")
     named = candidates(arguments.models)
     published = _published(arguments)
-    configs = {each.name: _config(each, arguments) for each in named}
+    configs = {each.name: config_of(each, arguments) for each in named}
     for each in named:
         if each.checkpoint:  # whatever does not fit is said before anything long begins
             built(configs[each.name], each.checkpoint, "cpu")
@@ -70,38 +64,15 @@ def _published(arguments: SimpleNamespace) -> list[Row]:
     return papers_rows(arguments.configs)
 
 
-def _config(candidate: Candidate, arguments: SimpleNamespace) -> Config:
-    """A model's config, in the data and schedule that all share if there are such."""
-    alone: dict[str, Any] = {"launcher": "none", "local_rank": 0, "work_dir": str(arguments.out)}
-    options = list(arguments.cfg_options)
-    if not arguments.data_root:
-        given = SimpleNamespace(config=str(candidate.path), cfg_options=options, **alone)
-        return _on_its_own(read_config(given), given)
-    options = [f"data_root={arguments.data_root}/", *options]
-    given = SimpleNamespace(config=str(arguments.recipe), cfg_options=options, **alone)
-    cfg = combined(candidate, read_config(given))
-    if arguments.amp and not cfg.fast:
-        cfg.optim_wrapper.type = MIXED_PRECISION
-    splits = ("train", "val") if arguments.minutes else ("test",)
-    return completed(cfg, splits, given, say=None)
-
-
-def _on_its_own(cfg: Config, given: SimpleNamespace) -> Config:
-    """A config with its own data if they are there; without any, what building a model needs."""
-    if has_data(cfg):
-        return completed(cfg, ("test",), given, say=None)
-    if any(head.num_classes is None for _, head in heads_of(cfg.model)):
-        raise UserError(
-            f"{given.config} leaves num_classes open, which is read from data: give --data-root."
-        )
-    choose_speed(cfg)
-    return cfg
-
-
 def _measured(
     named: list[Candidate], configs: Mapping[str, Config], arguments: SimpleNamespace
 ) -> list[Row]:
     data = data_of(arguments.data_root) if arguments.data_root else ""
+
+    def name_of(each: Candidate) -> str:
+        own = configs[each.name]
+        return data or (evaluation_data(own) if has_data(own) else NOISE)
+
     runs: dict[str, Trained] = {}
     for each in named:
         if arguments.minutes and not each.checkpoint:
@@ -117,16 +88,9 @@ def _measured(
             metrics[each.name] = evaluated(configs[each.name], each.checkpoint)
     found = _costs(named, configs, runs, arguments)
     return [
-        _row(each, found[each.name], metrics.get(each.name, {}), runs.get(each.name), data)
+        _row(each, found[each.name], metrics.get(each.name, {}), runs.get(each.name), name_of(each))
         for each in named
     ]
-
-
-def has_data(cfg: Config) -> bool:
-    """Whether the annotations that a config is to be tested with are there."""
-    return all(
-        Path(full_ann_file(dataset)).is_file() for _, _, dataset in datasets_of(cfg, ("test",))
-    )
 
 
 def evaluated(cfg: Config, checkpoint: str) -> dict[str, float]:
@@ -147,14 +111,10 @@ def _costs(
     noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
     for each in named:
         cfg, run = configs[each.name], runs.get(each.name)
-        models[each.name] = built(
-            cfg, each.checkpoint or (run.checkpoint if run else "") or None, arguments.device
-        )
-        from_data = bool(arguments.data_root) or has_data(cfg)
-        source = (
-            dataset_samples(cfg, arguments.images) if from_data else image_samples(cfg, [noise])
-        )
-        samples[each.name] = list(source)
+        weights = each.checkpoint or (run.checkpoint if run else None)
+        models[each.name] = built(cfg, weights or None, arguments.device)
+        from_data = dataset_samples(cfg, arguments.images) if has_data(cfg) else None
+        samples[each.name] = list(from_data or image_samples(cfg, [noise]))
     return costs(models, samples, arguments.repeats, arguments.device)
 
 
@@ -171,10 +131,10 @@ def _row(
     return Row(
         model=candidate.name,
         source=MEASURED,
-        data=data or NOISE,
+        data=data,
         metrics={name: 100 * value if value >= 0 else value for name, value in metrics.items()},
         milliseconds=1000 * cost.seconds[0],
-        timed_on=machine(),
+        timed_on=cost.machine,
         parameters=cost.parameters,
         multiply_adds=cost.multiply_adds,
         peak_bytes=cost.peak_bytes,
@@ -189,13 +149,6 @@ def _said(run: Trained) -> str:
         f"trained {run.seconds / 60:.0f} min: {run.iterations} iterations of {run.images} images "
         f"in {run.precision}"
     )
-
-
-def machine() -> str:
-    """What the times were measured on."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    return f"{os.cpu_count()} cores {platform.machine()}"
 
 
 def _show(rows: list[Row], arguments: SimpleNamespace) -> None:

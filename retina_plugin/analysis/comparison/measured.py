@@ -2,6 +2,8 @@
 
 import copy
 import itertools
+import os
+import platform
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +40,7 @@ class Cost:
     peak_bytes: int | None  # of tensors at most, beyond the weights
     input: tuple[int, int]  # height and width that the model sees
     precision: str  # in which it convolves
+    machine: str
     note: str
 
 
@@ -82,6 +85,7 @@ def costs(
             peak_bytes=times[name].peak_bytes,
             input=tuple(samples[name][0]["inputs"].shape[-2:]),
             precision=precision_of(model, device),
+            machine=machine(device),
             note=f"{PROPOSALS} random proposals" if wants_proposals(model) else "",
         )
         for name, model in models.items()
@@ -117,6 +121,13 @@ def _batch(model: nn.Module, sample: dict) -> dict:
         proposals = random_proposals(*sample["inputs"].shape[-2:])
         sample["data_samples"].proposals = InstanceData(**proposals)
     return pseudo_collate([sample])
+
+
+def machine(device: str) -> str:
+    """What is measured on."""
+    if device == "cuda":
+        return torch.cuda.get_device_name()
+    return f"{os.cpu_count()} cores {platform.machine()}"
 
 
 def precision_of(model: nn.Module, device: str) -> str:

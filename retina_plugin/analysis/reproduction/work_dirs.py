@@ -1,6 +1,5 @@
 """Runs of the paper's rows on COCO, as MMEngine left them in their work dirs."""
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -13,8 +12,7 @@ from mmengine.config import Config
 from ...engine.launch import read_file
 from ...errors import UserError
 from ...recipe import resolve
-from ...recipe.datasets import datasets_of
-from ...recipe.paths import full_ann_file
+from ..dataset_name import evaluation_data
 from ..scalars import curve, last_metrics, progress
 from .results import Finished
 
@@ -69,23 +67,39 @@ def read_work_dir(row: str, work_dir: Path, config: Path) -> Finished | LeftOut:
     dumped = sorted(work_dir.glob("*.py"))
     if not dumped:
         return LeftOut(row, f"{work_dir} holds no config: it was never started")
-    cfg, own = read_file(str(dumped[-1])), resolve(read_file(str(config)), say=None)
+    cfg = read_file(str(dumped[-1]))
+    reason = why_not(work_dir, cfg, resolve(read_file(str(config)), say=None))
+    return LeftOut(row, f"{work_dir} {reason}") if reason else _finished(row, work_dir, cfg)
+
+
+def why_not(work_dir: Path, cfg: Config, own: Config) -> str:
+    """Why a run does not count for a row; empty if it does.
+
+    Args:
+        work_dir: of the run.
+        cfg: that it was made with.
+        own: the row's.
+    """
     others = differences(cfg.get("model", {}), own.model, "model.")
     if others:
-        return LeftOut(row, f"{work_dir} is another experiment: {'; '.join(others[:SHOWN])}")
+        return f"is another experiment: {'; '.join(others[:SHOWN])}"
     seen, wanted = images_of(cfg), images_of(own)
     if seen < LENGTH * wanted:
-        return LeftOut(row, f"{work_dir} is set to see {seen:,} images, the row {wanted:,}")
-    ended = end_of(work_dir)
+        return f"is set to see {seen:,} images, the row {wanted:,}"
     last, evaluated = progress(work_dir)
     length, every = cfg.train_cfg.max_iters, cfg.default_hooks.logger.get("interval", 10)
-    if not ended and (evaluated is None or evaluated <= length - every):
-        return LeftOut(row, f"{work_dir} is unfinished: {last:,} of {length:,} iterations")
+    if not end_of(work_dir) and (evaluated is None or evaluated <= length - every):
+        return f"is unfinished: {last:,} of {length:,} iterations"
+    return ""
+
+
+def _finished(row: str, work_dir: Path, cfg: Config) -> Finished:
+    ended, seed = end_of(work_dir), SEED.search(work_dir.name)
     return Finished(
         row=row,
-        seed=int(found.group(1)) if (found := SEED.search(work_dir.name)) else 0,
-        iterations=length,
-        data=_data(cfg),
+        seed=int(seed.group(1)) if seed else 0,
+        iterations=cfg.train_cfg.max_iters,
+        data=evaluation_data(cfg),
         ended=ended,
         metrics={} if ended else last_metrics(work_dir),
         seconds=0.0,
@@ -122,11 +136,3 @@ def end_of(work_dir: Path) -> str:
     if not reports:
         return ""
     return f"iteration {reports[-1].name.rpartition('iter_')[2]} was not finite"
-
-
-def _data(cfg: Config) -> str:
-    """The evaluation's annotations: name, and digest where the file is there."""
-    (path,) = {full_ann_file(dataset) for _, _, dataset in datasets_of(cfg, ("val",))}
-    file = Path(path)
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:12] if file.is_file() else "not there"
-    return f"{file.name} ({digest})"

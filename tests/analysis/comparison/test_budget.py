@@ -1,6 +1,7 @@
 """Trainings of so many minutes, with a stand-in for the training script."""
 
 import json
+from pathlib import Path
 
 import pytest
 from mmengine.config import Config
@@ -26,6 +27,7 @@ lines = [
 ]
 lines += [{"coco/bbox_mAP": 0.25}] if cfg.get("val_cfg") else []
 (folder / "scalars.json").write_text("\\n".join(map(json.dumps, lines)))
+(work_dir / f"iter_{cfg.train_cfg.max_iters}.pth").touch()
 """
 
 
@@ -87,6 +89,12 @@ def test_trainings_of_another_length_or_data_are_not_compared(train, other):
     train()
     with pytest.raises(UserError, match=r"is of 1 minutes on set 123, not of .* use another --out"):
         train(**other)
+
+
+def test_weights_that_are_gone_are_said(train, tmp_path):
+    Path(train().checkpoint).unlink()
+    with pytest.raises(UserError, match=r"iter_120.pth are gone; remove good.json to train again"):
+        train()
 
 
 def test_a_spoilt_file_is_named(train, tmp_path):

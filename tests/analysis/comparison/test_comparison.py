@@ -72,6 +72,17 @@ def test_ours_and_the_zoos_stand_in_one_table(run, tiny, tmp_path, capsys):
     assert (tmp_path / "out" / "figure2_speed.png").exists()
 
 
+def test_two_checkpoints_are_evaluated_on_their_own_data(run, tiny, tmp_path):
+    config, weights = tiny
+    weights.with_name("late.pth").write_bytes(weights.read_bytes())
+    both = [f"{config}={weights}", f"{config}={weights.with_name('late.pth')}"]
+    assert run(*both, data_root=None, cfg_options=[]) == 0
+    early, late = rows(tmp_path)
+    assert (early["model"], late["model"]) == ("tiny (weights)", "tiny (late)")
+    assert early["metrics"] == late["metrics"] != {}
+    assert early["data"].startswith("val.json (")
+
+
 def test_without_data_a_model_is_still_measured(run, tmp_path):
     zoo = "mmdet::yolo/yolov3_mobilenetv2_8xb24-320-300e_coco.py"
     assert run(zoo, data_root=None, cfg_options=[]) == 0
