@@ -37,10 +37,7 @@ def compare(**arguments: Any) -> int:
 
 
 def _compare(arguments: SimpleNamespace) -> None:
-    if arguments.device == "cuda" and not torch.cuda.is_available():
-        raise UserError("--device cuda: PyTorch finds no GPU here; use --device cpu.")
-    if arguments.minutes and not arguments.data_root:
-        raise UserError("--minutes: what shall be trained on? Give --data-root FOLDER.")
+    check_arguments(arguments)
     MMLogger.get_current_instance().setLevel(logging.WARNING)  # results come in tables
     register_all_modules(init_default_scope=False)
     init_default_scope("mmdet")
@@ -53,6 +50,18 @@ def _compare(arguments: SimpleNamespace) -> None:
     rows = [*_measured(named, configs, arguments)]
     rows += [row for each in named for row in metafile_rows(each)] + published
     _show(rows, arguments)
+
+
+def check_arguments(arguments: SimpleNamespace) -> None:
+    """Raise UserError for what cannot be done."""
+    if arguments.device == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device cuda: PyTorch finds no GPU here; use --device cpu.")
+    for name in ("images", "repeats", "minutes"):
+        number = getattr(arguments, name)
+        if number is not None and not number > 0:
+            raise UserError(f"--{name} expects a number above 0, but got {number:g}.")
+    if arguments.minutes and not arguments.data_root:
+        raise UserError("--minutes: what shall be trained on? Give --data-root FOLDER.")
 
 
 def _published(arguments: SimpleNamespace) -> list[Row]:
@@ -115,6 +124,8 @@ def _costs(
         models[each.name] = built(cfg, weights or None, arguments.device)
         from_data = dataset_samples(cfg, arguments.images) if has_data(cfg) else None
         samples[each.name] = list(from_data or image_samples(cfg, [noise]))
+        if not samples[each.name]:
+            raise UserError(f"{each.path}: its test data hold no image.")
     return costs(models, samples, arguments.repeats, arguments.device)
 
 

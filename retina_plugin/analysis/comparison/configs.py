@@ -45,6 +45,9 @@ def config_of(candidate: Candidate, arguments: SimpleNamespace) -> Config:
 
 def _on_its_own(cfg: Config, given: SimpleNamespace) -> Config:
     """A config with its own data if they are there; without any, what building a model needs."""
+    for key in ("model", "test_dataloader"):
+        if key not in cfg:
+            raise UserError(f"{given.config} has no {key}: give a config that can be tested.")
     if has_data(cfg):
         return completed(cfg, ("test",), given, say=None)
     if any(head.num_classes is None for _, head in heads_of(cfg.model)):

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from retina_plugin.analysis.comparison.measured import built
 from retina_plugin.errors import UserError
 
 CONFIGS = Path(__file__).parents[3] / "configs"
+ALONE = {"data_root": None, "cfg_options": []}
 TINY = [
     *("train_dataloader.num_workers=0", "train_dataloader.persistent_workers=False"),
     *("val_dataloader.num_workers=0", "val_dataloader.persistent_workers=False"),
@@ -99,6 +101,11 @@ def test_without_data_a_model_is_still_measured(run, tmp_path):
         ([CONFIGS / "retinanet_r18.py"], {"device": "cuda"}, "PyTorch finds no GPU here"),
         ([CONFIGS / "retinanet_r18.py"], {"minutes": 1, "data_root": None}, "Give --data-root"),
         ([CONFIGS / "retinanet_custom.py"], {"data_root": None}, "give --data-root"),
+        ([CONFIGS / "retinanet_r18.py"], {"minutes": -1.0}, "--minutes expects a number above 0"),
+        ([CONFIGS / "retinanet_r18.py"], {"images": 0}, "--images expects a number above 0"),
+        ([CONFIGS / "retinanet_r18.py"], {"repeats": 0}, "--repeats expects a number above 0"),
+        ([CONFIGS / "_base_" / "default_runtime.py"], ALONE, "has no model"),
+        ([CONFIGS / "_base_" / "models" / "r18.py"], ALONE, "has no test_dataloader"),
         ([CONFIGS / "retinanet_r18.py"], {"published": [Path("gone.yml")]}, "gone.yml is expected"),
     ],
 )
@@ -107,6 +114,15 @@ def test_a_mistake_is_one_sentence(run, capsys, models, options, words):
     error = capsys.readouterr().err
     assert words in error
     assert len(error.splitlines()) == 1
+
+
+def test_data_without_images_are_said(run, tiny, coco_folder, tmp_path, capsys):
+    shutil.copytree(coco_folder, tmp_path / "empty")
+    file = tmp_path / "empty" / "annotations" / "val.json"
+    content = json.loads(file.read_text())
+    file.write_text(json.dumps({**content, "images": [], "annotations": []}))
+    assert run(str(tiny[0]), data_root=tmp_path / "empty") == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 def test_weights_of_another_architecture_are_said_before_anything_is_done(
