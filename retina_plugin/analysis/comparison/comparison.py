@@ -17,6 +17,7 @@ from torch import nn
 from ...engine.border import exit_code
 from ...engine.launch import start
 from ...errors import UserError
+from ..arguments import check_positive
 from ..dataset_name import data_of, evaluation_data
 from ..scalars import coco_metrics
 from ..shown_tables import print_tables, terminal, write_markdown, write_page
@@ -56,10 +57,7 @@ def check_arguments(arguments: SimpleNamespace) -> None:
     """Raise UserError for what cannot be done."""
     if arguments.device == "cuda" and not torch.cuda.is_available():
         raise UserError("--device cuda: PyTorch finds no GPU here; use --device cpu.")
-    for name in ("images", "repeats", "minutes"):
-        number = getattr(arguments, name)
-        if number is not None and not number > 0:
-            raise UserError(f"--{name} expects a number above 0, but got {number:g}.")
+    check_positive(arguments, "images", "repeats", "minutes")
     if arguments.minutes and not arguments.data_root:
         raise UserError("--minutes: what shall be trained on? Give --data-root FOLDER.")
 

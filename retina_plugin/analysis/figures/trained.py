@@ -20,6 +20,7 @@ from ...engine.inferencer import load_detector
 from ...engine.launch import completed, existing_checkpoint, read_config
 from ...errors import UserError
 from ...head import RetinaHead
+from ..arguments import check_positive
 from .drawing import GAMMAS, draw_cumulative, draw_focal_loss, draw_forms, draw_histograms
 from .loss_distribution import Examples, examples_of, share_of_hardest
 
@@ -45,6 +46,7 @@ def loss(**arguments: Any) -> int:
 
 
 def _loss(arguments: SimpleNamespace) -> None:
+    check_positive(arguments, "images")
     cfg = completed(read_config(arguments), ("val",), arguments, say=None)
     init_default_scope(cfg.get("default_scope", "mmdet"))
     found = {}

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from ...engine.border import exit_code
+from ..arguments import check_positive
 from ..dataset_name import data_of
 from ..scalars import curve, last_metrics
 from ..trainings import train_apart
@@ -31,6 +32,7 @@ def miniature(**arguments: Any) -> int:
 
 
 def _miniature(arguments: SimpleNamespace) -> None:
+    check_positive(arguments, "seeds", "iterations", "jobs")
     configs = rows_in(arguments.configs / FOLDER)
     runs = planned(configs, arguments.rows, arguments.seeds)
     data = data_of(arguments.data_root)

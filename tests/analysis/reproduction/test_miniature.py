@@ -126,3 +126,9 @@ def test_weights_of_the_focal_loss_are_kept_for_the_figures():
     assert len(keeps) == 2
     assert snapshots(Run("table1b_gamma2", 1), 450) == ["default_hooks.checkpoint=None"]
     assert snapshots(Run("other", 0), 450) == ["default_hooks.checkpoint=None"]
+
+
+@pytest.mark.parametrize("name", ["seeds", "iterations", "jobs"])
+def test_a_number_that_makes_no_run_is_an_error(run, name, capsys):
+    assert run("good", **{name: 0}) == 1
+    assert f"--{name} expects a number above 0, but got 0" in capsys.readouterr().err

@@ -1,0 +1,14 @@
+"""Checks of what the tools are told on the command line."""
+
+from types import SimpleNamespace
+
+from ..errors import UserError
+
+
+def check_positive(arguments: SimpleNamespace, *names: str) -> None:
+    """Raise UserError unless each argument is above 0, or was not given."""
+    for name in names:
+        number = getattr(arguments, name)
+        if number is not None and not number > 0:
+            option = name.replace("_", "-")
+            raise UserError(f"--{option} expects a number above 0, but got {number:g}.")

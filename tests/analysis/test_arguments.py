@@ -1,0 +1,16 @@
+from types import SimpleNamespace
+
+import pytest
+
+from retina_plugin.analysis.arguments import check_positive
+from retina_plugin.errors import UserError
+
+
+def test_numbers_above_0_and_what_was_not_given_pass():
+    check_positive(SimpleNamespace(images=1, minutes=0.5, seeds=None), "images", "minutes", "seeds")
+
+
+@pytest.mark.parametrize("number", [0, -1, 0.0, float("nan")])
+def test_another_number_is_an_error_that_names_the_option(number):
+    with pytest.raises(UserError, match="--work-days expects a number above 0, but got"):
+        check_positive(SimpleNamespace(work_days=number), "work_days")
