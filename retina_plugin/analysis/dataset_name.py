@@ -23,9 +23,12 @@ def data_of(root: Path) -> str:
     return f"{root.resolve().name} {digest[:12]}"
 
 
-def evaluation_data(cfg: Config) -> str:
-    """The annotations that a config evaluates with: name, and digest where the file is there."""
-    (path,) = {full_ann_file(dataset) for _, _, dataset in datasets_of(cfg, ("val",))}
-    file = Path(path)
+def evaluation_data(cfg: Config, split: str = "val") -> str:
+    """The annotations that a config evaluates with: names, and digests where the files are."""
+    files = {full_ann_file(dataset) for _, _, dataset in datasets_of(cfg, (split,))}
+    return ", ".join(_digest(Path(file)) for file in sorted(files)) or "none"
+
+
+def _digest(file: Path) -> str:
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:12] if file.is_file() else "not there"
     return f"{file.name} ({digest})"

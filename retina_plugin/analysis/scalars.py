@@ -54,6 +54,12 @@ def curve(work_dir: Path) -> list[tuple[int, float, float]]:
     ]
 
 
+def training_log(work_dir: Path) -> Path | None:
+    """`scalars.json` of the last training; a test in the same work dir leaves another folder."""
+    found = sorted(work_dir.glob("*/vis_data/scalars.json"))
+    return next((path for path in reversed(found) if '"loss' in path.read_text()), None)
+
+
 def _lines(work_dir: Path) -> list[dict]:
-    found = sorted(work_dir.glob("*/vis_data/scalars.json"))[-1:]
-    return [json.loads(line) for path in found for line in path.read_text().splitlines()]
+    log = training_log(work_dir)
+    return [json.loads(line) for line in log.read_text().splitlines()] if log else []

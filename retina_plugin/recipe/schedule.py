@@ -77,12 +77,21 @@ def _schedulers(cfg: Config) -> list[tuple[str, ConfigDict]]:
     return [(f"param_scheduler.{index}", one) for index, one in enumerate(schedulers)]
 
 
+def is_linear(optimizer: object) -> bool:
+    """Whether an optimizer's rate scales linearly with the batch."""
+    return str(optimizer).startswith("SGD")
+
+
+def rate_factor(optimizer: object, ratio: float) -> float:
+    """By what a rate grows where a step sees `ratio` times the images; see `scale_schedule`."""
+    return ratio if is_linear(optimizer) else math.sqrt(ratio)
+
+
 def _scaled_rates(cfg: Config, ratio: float) -> list[Change]:
     if ratio == 1:
         return []
     optimizer = cfg.optim_wrapper.optimizer
-    linear = str(optimizer.type).startswith("SGD")
-    factor = ratio if linear else math.sqrt(ratio)
+    linear, factor = is_linear(optimizer.type), rate_factor(optimizer.type, ratio)
     rule = "linearly" if linear else f"by the square root, for {optimizer.type}"
     reason = f"a step sees {ratio:g} times the schedule's images: rates scale {rule}"
     targets = [("optim_wrapper.optimizer", optimizer), *_schedulers(cfg)]

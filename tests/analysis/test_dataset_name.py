@@ -21,3 +21,6 @@ def test_what_a_config_evaluates_on_is_told_apart_too(tiny_config):
     assert (name, len(digest)) == ("val.json", 14)
     cfg.val_dataloader.dataset.ann_file = "gone.json"
     assert evaluation_data(cfg) == "gone.json (not there)"
+    assert evaluation_data(cfg, "test").startswith("val.json (")
+    cfg.val_dataloader = None
+    assert evaluation_data(cfg) == "none"

@@ -1,15 +1,20 @@
 """Training within so many minutes: how many iterations fit is found by a short trial."""
 
 import copy
+import hashlib
 import json
 import statistics
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import torch
 from mmengine.config import Config
 
 from ...engine.safe_files import write_whole
 from ...errors import UserError
+from ...precision import chosen_dtype
+from ...recipe.datasets import datasets_of
 from ..scalars import last_metrics, seconds_of_iterations
 from ..trainings import train_apart
 
@@ -35,6 +40,7 @@ class Trained:
     ended: str  # "" if it went to its end, else the sentence that it ended with
     metrics: dict[str, float]
     checkpoint: str
+    settings: str  # digest of model, optimizer and pipeline
 
 
 def trained(
@@ -53,13 +59,15 @@ def trained(
     Raises:
         UserError: the training failed, or the file is of another budget or other data.
     """
-    file = folder / f"{name}.json"
-    if file.exists():
-        return _read(file, minutes, data)
-    iterations = max(int(60 * minutes / seconds_an_iteration(name, cfg, folder, script)), 3)
+    found = kept(name, cfg, minutes, data, folder)
+    if found:
+        return found
     work_dir = folder / name
-    config = written(with_schedule(cfg, iterations), folder / "configs" / f"{name}.py")
-    ended = train_apart(script, config, work_dir)
+    iterations, ended = 0, trial(name, cfg, folder, script)
+    if not ended:
+        iterations = fitting(minutes, seconds_of_iterations(trial_dir(name, folder))[WARM:])
+        config = written(with_schedule(cfg, iterations), folder / "configs" / f"{name}.py")
+        ended = train_apart(script, config, work_dir)
     finished = Trained(
         name=name,
         data=data,
@@ -71,19 +79,34 @@ def trained(
         ended=ended,
         metrics={} if ended else last_metrics(work_dir),
         checkpoint="" if ended else str(work_dir / f"iter_{iterations}.pth"),
+        settings=digest_of(cfg),
     )
-    write_whole(file, (json.dumps(asdict(finished), indent=1) + "\n").encode())
+    write_whole(folder / f"{name}.json", (json.dumps(asdict(finished), indent=1) + "\n").encode())
     return finished
+
+
+def fitting(minutes: float, seconds: Sequence[float]) -> int:
+    """How many iterations fit, by those of a trial; 3 at least."""
+    return max(int(60 * minutes / statistics.median(seconds)), 3)
 
 
 def training_seconds(work_dir: Path, iterations: int) -> float:
     """Of all iterations, by those up to the last line of the log; 0 without any line."""
-    lines = seconds_of_iterations(work_dir)
+    if iterations == 0:
+        return 0.0
     logged = max(iterations // LOGGED, 1) * min(LOGGED, iterations)
-    return sum(lines) * iterations / logged
+    return sum(seconds_of_iterations(work_dir)) * iterations / logged
 
 
-def _read(file: Path, minutes: float, data: str) -> Trained:
+def kept(name: str, cfg: Config, minutes: float, data: str, folder: Path) -> Trained | None:
+    """What an earlier call trained; None if it did not.
+
+    Raises:
+        UserError: the file is of another budget, other data or settings, or its weights are gone.
+    """
+    file = folder / f"{name}.json"
+    if not file.exists():
+        return None
     try:
         found = Trained(**json.loads(file.read_text()))
     except (TypeError, ValueError) as error:
@@ -93,6 +116,11 @@ def _read(file: Path, minutes: float, data: str) -> Trained:
             f"{file} is of {found.minutes:g} minutes on {found.data}, not of {minutes:g} on "
             f"{data}: trainings that differ are not compared; use another --out."
         )
+    if found.settings != digest_of(cfg):
+        raise UserError(
+            f"{file} is of another model, optimizer or pipeline than now: trainings that differ "
+            "are not compared; use another --out."
+        )
     if found.checkpoint and not Path(found.checkpoint).is_file():
         raise UserError(
             f"{file}: the weights {found.checkpoint} are gone; remove {file.name} to train again."
@@ -100,13 +128,23 @@ def _read(file: Path, minutes: float, data: str) -> Trained:
     return found
 
 
-def seconds_an_iteration(name: str, cfg: Config, folder: Path, script: Path) -> float:
-    """Of a short trial, in a process of its own.
+def trial_dir(name: str, folder: Path) -> Path:
+    """Where the trial of a model is logged."""
+    return folder / f"{name}_trial"
+
+
+def trial(name: str, cfg: Config, folder: Path, script: Path) -> str:
+    """Train a few iterations at the low rate of a schedule's beginning, to see their time.
+
+    Returns:
+        Empty, or how it ended because its loss was not finite.
 
     Raises:
-        UserError: it failed, or its loss was not finite.
+        UserError: it failed otherwise.
     """
     short = with_schedule(cfg, TRIAL)
+    warm = {"type": "LinearLR", "start_factor": 0.001, "by_epoch": False, "begin": 0}
+    short.param_scheduler = [{**warm, "end": LONGEST_WARMUP}]
     short.default_hooks.checkpoint = None
     short.default_hooks.logger = {"type": "LoggerHook", "interval": 1}
     short.log_processor = {"type": "LogProcessor", "window_size": 1, "by_epoch": False}
@@ -114,11 +152,7 @@ def seconds_an_iteration(name: str, cfg: Config, folder: Path, script: Path) -> 
         for part in ("dataloader", "evaluator", "cfg"):
             short[f"{split}_{part}"] = None
     config = written(short, folder / "configs" / f"{name}_trial.py")
-    work_dir = folder / f"{name}_trial"
-    ended = train_apart(script, config, work_dir)
-    if ended:
-        raise UserError(f"{name} cannot be trained: {ended}")
-    return statistics.median(seconds_of_iterations(work_dir)[WARM:])
+    return train_apart(script, config, trial_dir(name, folder))
 
 
 def with_schedule(cfg: Config, iterations: int) -> Config:
@@ -137,6 +171,7 @@ def with_schedule(cfg: Config, iterations: int) -> Config:
     ]
     cfg.train_dataloader.sampler = {"type": "InfiniteSampler", "shuffle": True}
     every = min(LOGGED, iterations)
+    cfg.setdefault("default_hooks", {})
     cfg.default_hooks.logger = {"type": "LoggerHook", "interval": every}
     cfg.log_processor = {"type": "LogProcessor", "window_size": every, "by_epoch": False}
     cfg.default_hooks.checkpoint = {
@@ -156,7 +191,23 @@ def written(cfg: Config, path: Path) -> Path:
 
 
 def precision_of(cfg: Config) -> str:
-    """What the forward pass of a training computes in."""
-    if not cfg.get("fast") and "MixedPrecision" not in cfg.optim_wrapper.type:
+    """What the forward pass of a training computes in, on this machine."""
+    wrapper = cfg.optim_wrapper
+    if wrapper.type.endswith("AmpOptimWrapper"):
+        return wrapper.get("dtype") or "float16"
+    if not cfg.get("fast") and "MixedPrecision" not in wrapper.type:
         return "float32"
-    return cfg.optim_wrapper.get("dtype") or "bfloat16"
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return chosen_dtype(wrapper.get("dtype") or "auto", device)
+
+
+def digest_of(cfg: Config) -> str:
+    """Of what decides how a model trains; of data it has `data`."""
+    loader = cfg.train_dataloader
+    parts = [
+        cfg.model,
+        cfg.optim_wrapper,
+        loader.get("batch_size"),
+        [dataset.get("pipeline") for _, _, dataset in datasets_of(cfg, ("train",))],
+    ]
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]

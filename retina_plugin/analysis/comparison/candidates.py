@@ -1,8 +1,7 @@
 """The models to compare: configs of ours and of MMDetection's zoo, with or without weights."""
 
 import importlib.util
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,20 +29,40 @@ def candidates(specs: Sequence[str]) -> list[Candidate]:
     Raises:
         UserError: a file is missing, or two models are the same.
     """
-    if len(set(specs)) < len(specs):
-        twice = Counter(specs).most_common(1)[0][0]
-        raise UserError(f"the model {twice} is named twice.")
     pairs = [spec.partition("=") for spec in specs]
-    paths = [path_of(config) for config, _, _ in pairs]
-    times = Counter(path.stem for path in paths)
-    return [
-        Candidate(
-            path.stem if times[path.stem] == 1 else f"{path.stem} ({Path(weights).stem})",
-            path,
-            existing_checkpoint(weights, config) if weights else None,
-        )
-        for path, (config, _, weights) in zip(paths, pairs, strict=True)
+    named = [
+        (path_of(config), existing_checkpoint(weights, config) if weights else None)
+        for config, _, weights in pairs
     ]
+    for path, weights in named:
+        if [(one.resolve(), other) for one, other in named].count((path.resolve(), weights)) > 1:
+            raise UserError(f"the model {path} is named twice.")
+    names = unique_names(named)
+    return [Candidate(name, *pair) for name, pair in zip(names, named, strict=True)]
+
+
+def unique_names(named: Sequence[tuple[Path, str | None]]) -> list[str]:
+    """The shortest name of each config with its checkpoint that no other one has."""
+    levels = [[label(path, weights) for path, weights in named] for label in LABELS]
+    return [
+        next((level[i] for level in levels if level.count(level[i]) == 1), levels[-1][i])
+        for i in range(len(named))
+    ]
+
+
+def _with_weights(name: str, weights: str) -> str:
+    return f"{name} ({weights})" if weights else name
+
+
+# Names of a model, from short to long; one without weights names files too, so it has no slash.
+LABELS: tuple[Callable[[Path, str | None], str], ...] = (
+    lambda path, _: path.stem,
+    lambda path, weights: _with_weights(path.stem, Path(weights or "").stem),
+    lambda path, weights: _with_weights(
+        f"{path.parent.name}_{path.stem}", "/".join(Path(weights or "").parts[-2:])
+    ),
+    lambda path, weights: _with_weights("_".join(path.resolve().parts[1:]), weights or ""),
+)
 
 
 def path_of(config: str) -> Path:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -14,17 +15,17 @@ from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from torch import nn
 
-from ...engine.border import exit_code
+from ...engine.border import exit_code, in_one_sentence
 from ...engine.launch import start
 from ...errors import UserError
 from ..arguments import check_positive
 from ..dataset_name import data_of, evaluation_data
 from ..scalars import coco_metrics
 from ..shown_tables import print_tables, terminal, write_markdown, write_page
-from .budget import Trained, trained
+from .budget import Trained, kept, trained
 from .candidates import Candidate, candidates
 from .configs import config_of, has_data
-from .measured import Cost, built, costs, dataset_samples, image_samples
+from .measured import Cost, built, costs, dataset_samples, image_samples, predict
 from .published import metafile_rows, papers_rows, published_rows
 from .report import plot, tables
 from .rows import MEASURED, Row, write_rows
@@ -43,14 +44,10 @@ def _compare(arguments: SimpleNamespace) -> None:
     register_all_modules(init_default_scope=False)
     init_default_scope("mmdet")
     named = candidates(arguments.models)
-    published = _published(arguments)
+    others = _others(named, arguments)  # before anything long begins, as the files may be broken
     configs = {each.name: config_of(each, arguments) for each in named}
-    for each in named:
-        if each.checkpoint:  # whatever does not fit is said before anything long begins
-            built(configs[each.name], each.checkpoint, "cpu")
-    rows = [*_measured(named, configs, arguments)]
-    rows += [row for each in named for row in metafile_rows(each)] + published
-    _show(rows, arguments)
+    check_models(named, configs, arguments)
+    _show([*_measured(named, configs, arguments), *others], arguments)
 
 
 def check_arguments(arguments: SimpleNamespace) -> None:
@@ -62,13 +59,33 @@ def check_arguments(arguments: SimpleNamespace) -> None:
         raise UserError("--minutes: what shall be trained on? Give --data-root FOLDER.")
 
 
-def _published(arguments: SimpleNamespace) -> list[Row]:
-    """The paper's own results where no file is named."""
-    if arguments.published is None:
-        return []
-    if arguments.published:
-        return [row for file in arguments.published for row in published_rows(file)]
-    return papers_rows(arguments.configs)
+def check_models(
+    named: list[Candidate], configs: Mapping[str, Config], arguments: SimpleNamespace
+) -> None:
+    """Raise UserError for what would fail after hours: weights, proposals, earlier trainings."""
+    for each in named:
+        cfg = configs[each.name]
+        is_second_stage = "roi_head" in cfg.model and "rpn_head" not in cfg.model
+        if is_second_stage and (arguments.minutes or (each.checkpoint and has_data(cfg))):
+            raise UserError(
+                f"{each.path} has no proposal network, and there are no proposals to train or "
+                "evaluate it with: name it without CHECKPOINT and --minutes, to be measured."
+            )
+        if each.checkpoint:
+            built(cfg, each.checkpoint, "cpu")
+        elif arguments.minutes:
+            data = data_of(arguments.data_root)
+            kept(each.name, cfg, arguments.minutes, data, arguments.out)
+
+
+def _others(named: list[Candidate], arguments: SimpleNamespace) -> list[Row]:
+    """What is not measured here: of the models' metafiles, and published; each once."""
+    rows = [row for each in named for row in metafile_rows(each)]
+    for file in arguments.published or ():
+        rows += published_rows(file)
+    if arguments.published == []:
+        rows += papers_rows(arguments.configs)
+    return [row for index, row in enumerate(rows) if row not in rows[:index]]
 
 
 def _measured(
@@ -78,7 +95,7 @@ def _measured(
 
     def name_of(each: Candidate) -> str:
         own = configs[each.name]
-        return data or (evaluation_data(own) if has_data(own) else NOISE)
+        return data or (evaluation_data(own, "test") if has_data(own) else NOISE)
 
     runs: dict[str, Trained] = {}
     for each in named:
@@ -95,7 +112,7 @@ def _measured(
             metrics[each.name] = evaluated(configs[each.name], each.checkpoint)
     found = _costs(named, configs, runs, arguments)
     return [
-        _row(each, found[each.name], metrics.get(each.name, {}), runs.get(each.name), name_of(each))
+        _row(each, found[each.name], metrics.get(each.name), runs.get(each.name), name_of(each))
         for each in named
     ]
 
@@ -112,43 +129,72 @@ def _costs(
     configs: Mapping[str, Config],
     runs: Mapping[str, Trained],
     arguments: SimpleNamespace,
-) -> dict[str, Cost]:
-    models: dict[str, nn.Module] = {}
-    samples = {}
-    noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
+) -> dict[str, Cost | str]:
+    """Of each model its cost, or why it cannot be measured, which does not stop the others."""
+    ready: dict[str, tuple[nn.Module, list[dict]]] = {}
+    found: dict[str, Cost | str] = {}
     for each in named:
-        cfg, run = configs[each.name], runs.get(each.name)
+        run = runs.get(each.name)
         weights = each.checkpoint or (run.checkpoint if run else None)
-        models[each.name] = built(cfg, weights or None, arguments.device)
-        from_data = dataset_samples(cfg, arguments.images) if has_data(cfg) else None
-        samples[each.name] = list(from_data or image_samples(cfg, [noise]))
-        if not samples[each.name]:
-            raise UserError(f"{each.path}: its test data hold no image.")
-    return costs(models, samples, arguments.repeats, arguments.device)
+        try:
+            ready[each.name] = prepared(configs[each.name], weights or None, arguments)
+        except Exception as error:  # noqa: BLE001 (a model of the zoo may fail in any way)
+            reason = in_one_sentence(error) or f"{type(error).__name__}: {error}"
+            found[each.name] = f"cannot be measured: {' '.join(reason.split())[:300]}"
+    return found | costs(ready, arguments.repeats, arguments.device)
+
+
+def prepared(
+    cfg: Config, weights: str | None, arguments: SimpleNamespace
+) -> tuple[nn.Module, list[dict]]:
+    """A detector, and images for it, of which it has detected in one."""
+    model = built(cfg, weights, arguments.device)
+    noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
+    from_data = dataset_samples(cfg, arguments.images) if has_data(cfg) else None
+    samples = list(from_data or image_samples(cfg, [noise]))
+    if not samples:
+        raise UserError("its test data hold no image")
+    predict(model, samples[0])
+    return model, samples
 
 
 def _row(
-    candidate: Candidate, cost: Cost, metrics: dict[str, float], run: Trained | None, data: str
+    candidate: Candidate,
+    cost: Cost | str,
+    metrics: dict[str, float] | None,
+    run: Trained | None,
+    data: str,
 ) -> Row:
-    remarks = [cost.note] if cost.note else []
-    if run:
-        remarks.append(_said(run))
-    elif not candidate.checkpoint:
-        remarks.append("random weights")
+    remarks = [_said(run)] if run else []
+    if not candidate.checkpoint and not (run and run.checkpoint):
+        remarks.append("random weights, so with few or no detections")
+    if metrics == {} and not (run and run.ended):
+        remarks.append("its evaluator gives no COCO AP")
+    percent = {
+        name: 100 * value if value >= 0 else value for name, value in (metrics or {}).items()
+    }
+    row = Row(candidate.name, MEASURED, data, percent)
+    if isinstance(cost, str):
+        return replace(row, note="; ".join([*remarks, cost]))
     height, width = cost.input
-    remarks.append(f"input {width} x {height} in {cost.precision}")
-    return Row(
-        model=candidate.name,
-        source=MEASURED,
-        data=data,
-        metrics={name: 100 * value if value >= 0 else value for name, value in metrics.items()},
+    remarks += [
+        f"input {width} x {height} in {cost.precision}",
+        *([cost.note] if cost.note else []),
+    ]
+    return replace(
+        row,
         milliseconds=1000 * cost.seconds[0],
         timed_on=cost.machine,
         parameters=cost.parameters,
         multiply_adds=cost.multiply_adds,
         peak_bytes=cost.peak_bytes,
-        note="; ".join(remarks),
+        note="; ".join([*remarks, *([cost.note] if cost.note else [])]),
     )
+
+
+def percent(metrics: Mapping[str, float]) -> dict[str, float]:
+    """COCO's numbers from 0 to 100; its -1 stays."""
+    return {name: 100 * value if value >= 0 else value for name, value in metrics.items()}
 
 
 def _said(run: Trained) -> str:

@@ -12,6 +12,7 @@ from ...errors import UserError
 from ...recipe.classes import heads_of
 from ...recipe.datasets import datasets_of
 from ...recipe.paths import full_ann_file
+from ...recipe.schedule import rate_factor
 from ...recipe.speed import choose_speed
 from .candidates import Candidate
 
@@ -36,11 +37,36 @@ def config_of(candidate: Candidate, arguments: SimpleNamespace) -> Config:
         return _on_its_own(read_config(given), given)
     options = [f"data_root={arguments.data_root}/", *options]
     given = SimpleNamespace(config=str(arguments.recipe), cfg_options=options, **alone)
-    cfg = combined(candidate, read_config(given))
+    recipe = read_config(given)
+    check_recipe(recipe, arguments.recipe)
+    cfg = combined(candidate, recipe)
     if arguments.amp and not cfg.fast:
         cfg.optim_wrapper.type = MIXED_PRECISION
-    splits = ("train", "val") if arguments.minutes else ("test",)
-    return completed(cfg, splits, given, say=None)
+    cfg = completed(cfg, ("train", "val") if arguments.minutes else ("test",), given, say=None)
+    check_data(cfg, arguments.data_root, arguments.recipe)
+    return cfg
+
+
+def check_recipe(recipe: Config, name: Path) -> None:
+    """Raise UserError unless a config has the parts that all models are to share."""
+    for key in ("train_dataloader", "val_dataloader", "val_evaluator"):
+        if not recipe.get(key):
+            raise UserError(f"--recipe {name} has no {key}: give a config that can be trained.")
+
+
+def check_data(cfg: Config, root: Path, recipe: Path) -> None:
+    """Raise UserError unless the data of a recipe are those of --data-root, with classes."""
+    for _, key, dataset in datasets_of(cfg):
+        file = Path(full_ann_file(dataset))
+        if not file.resolve().is_relative_to(root.resolve()):
+            raise UserError(
+                f"--recipe {recipe}: {key} reads {file}, which does not lie in --data-root {root}: "
+                "give the recipe a key `recipe`, as configs/_base_/datasets/custom.py has it."
+            )
+    if any(head.num_classes is None for _, head in heads_of(cfg.model)):
+        raise UserError(
+            f"--recipe {recipe} leaves the classes open: give it recipe=dict(read_classes=True)."
+        )
 
 
 def _on_its_own(cfg: Config, given: SimpleNamespace) -> Config:
@@ -60,16 +86,15 @@ def _on_its_own(cfg: Config, given: SimpleNamespace) -> Config:
 
 def has_data(cfg: Config) -> bool:
     """Whether the annotations that a config is to be tested with are there."""
-    return all(
-        Path(full_ann_file(dataset)).is_file() for _, _, dataset in datasets_of(cfg, ("test",))
-    )
+    files = [Path(full_ann_file(dataset)) for _, _, dataset in datasets_of(cfg, ("test",))]
+    return bool(files) and all(file.is_file() for file in files)
 
 
 def combined(candidate: Candidate, recipe: Config) -> Config:
     """A model and its optimizer in the config of another one.
 
-    The recipe gives data, pipelines and hooks. The rate of the model's own schedule is scaled to
-    the recipe's batch (linearly: Goyal et al., arXiv 1706.02677).
+    The recipe gives data, pipelines and hooks; all models are evaluated on its validation data. The
+    rate of the model's own schedule is scaled to the recipe's batch, as `scale_schedule` does.
 
     Raises:
         UserError: the config cannot be read, or has no model.
@@ -78,10 +103,12 @@ def combined(candidate: Candidate, recipe: Config) -> Config:
     if "model" not in own:
         raise UserError(f"{candidate.path} has no model.")
     cfg = copy.deepcopy(recipe)
-    classes = recipe.model.bbox_head.num_classes
+    classes = next((head.num_classes for _, head in heads_of(recipe.get("model", {}))), None)
     cfg.model = own.model
     for _, head in heads_of(cfg.model):
         head.num_classes = classes
+    for part in ("dataloader", "evaluator"):
+        cfg[f"test_{part}"] = copy.deepcopy(cfg[f"val_{part}"])
     cfg.fast = own.get("fast", False)
     if own.get("optim_wrapper"):
         cfg.optim_wrapper = _scaled(own, cfg.train_dataloader.batch_size)
@@ -96,5 +123,6 @@ def _scaled(own: Config, batch: int) -> dict:
         wrapper.type = MIXED_PRECISION
         wrapper.pop("loss_scale", None)
     written_for = own.get("auto_scale_lr", {}).get("base_batch_size", batch)
-    wrapper.optimizer.lr *= batch / written_for
+    step = batch * wrapper.get("accumulative_counts", 1)
+    wrapper.optimizer.lr *= rate_factor(wrapper.optimizer.type, step / written_for)
     return wrapper

@@ -4,6 +4,7 @@ import copy
 import itertools
 import os
 import platform
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +28,7 @@ from ..timing import interleaved
 
 PROPOSALS = 1000  # of a detector without a proposal network of its own
 WARM = 2  # images that are not counted
-FROM_FILES = ("LoadAnnotations",)  # what a single image has not
+ANNOTATIONS = re.compile(r"Load\w*Annotations")  # which a single image has not
 
 
 @dataclass(frozen=True)
@@ -61,21 +62,17 @@ def built(cfg: Config, checkpoint: str | None, device: str) -> nn.Module:
 
 
 def costs(
-    models: Mapping[str, nn.Module],
-    samples: Mapping[str, list[dict]],
-    repeats: int,
-    device: str,
+    ready: Mapping[str, tuple[nn.Module, list[dict]]], repeats: int, device: str
 ) -> dict[str, Cost]:
     """What each of several models costs, measured by turns.
 
     Args:
-        models: by name.
-        samples: of each model the same images, as its own pipeline makes them.
+        ready: by name a model, and the images that all have, as its own pipeline makes them.
         repeats: images that are counted.
         device: where the models are.
     """
-    runs = {name: _over(model, samples[name]) for name, model in models.items()}
-    work = {name: multiply_adds(model, samples[name][0]) for name, model in models.items()}
+    runs = {name: _over(model, samples) for name, (model, samples) in ready.items()}
+    work = {name: multiply_adds(model, samples[0]) for name, (model, samples) in ready.items()}
     times = interleaved(runs, repeats, device, warmup=WARM)
     return {
         name: Cost(
@@ -83,12 +80,12 @@ def costs(
             multiply_adds=work[name],
             seconds=(times[name].median, times[name].lowest, times[name].highest),
             peak_bytes=times[name].peak_bytes,
-            input=tuple(samples[name][0]["inputs"].shape[-2:]),
+            input=tuple(samples[0]["inputs"].shape[-2:]),
             precision=precision_of(model, device),
             machine=machine(device),
             note=f"{PROPOSALS} random proposals" if wants_proposals(model) else "",
         )
-        for name, model in models.items()
+        for name, (model, samples) in ready.items()
     }
 
 
@@ -99,7 +96,7 @@ def _over(model: nn.Module, samples: list[dict]) -> Callable[[], object]:
 
 @torch.no_grad()
 def predict(model: Any, sample: dict) -> list:
-    """Detect in one image, from bytes to boxes in it."""
+    """Detect in one image, from its resized bytes to boxes in it."""
     return model.test_step(_batch(model, sample))
 
 
@@ -159,8 +156,8 @@ def dataset_samples(cfg: Config, count: int) -> Iterator[dict]:
 def image_samples(cfg: Config, images: list[np.ndarray]) -> Iterator[dict]:
     """Images (H, W, 3) uint8 BGR, through the config's test pipeline."""
     steps = [dict(step) for step in get_test_pipeline_cfg(cfg)]
-    steps[0] = {"type": "mmdet.LoadImageFromNDArray"}
-    pipeline = Compose([step for step in steps if _kind(step) not in FROM_FILES])
+    steps[0] = {**steps[0], "type": "mmdet.LoadImageFromNDArray"}
+    pipeline = Compose([step for step in steps if not ANNOTATIONS.fullmatch(_kind(step))])
     for index, image in enumerate(images):
         given: dict[str, Any] = {"img": image, "img_id": index}
         if any(_kind(step) == "LoadProposals" for step in steps):

@@ -12,6 +12,7 @@ from .rows import METAFILE, PUBLISHED, Row
 AP_NAMES = {"box AP": "AP"}
 METRICS = ("AP", "AP50", "AP75", "APS", "APM", "APL")
 TIMED = "ms ("  # beginning of a metric that tells a time, and on what
+OF_PAPER = "(paper)"  # end of the name of a dataset whose numbers a paper prints
 TEST_DEV = "COCO test-dev (paper)"
 INFERENCE_TIME = "inference time (ms/im)"
 
@@ -21,12 +22,12 @@ def metafile_rows(candidate: Candidate) -> list[Row]:
     metafile = candidate.path.parent / "metafile.yml"
     if not metafile.is_file():
         return []
-    own = [
-        model
+    return [
+        row
         for model in _models(metafile)
-        if Path(model.get("Config", "")).name == candidate.path.name
+        if Path(str(model.get("Config", ""))).name == candidate.path.name
+        for row in _rows(model, METAFILE, metafile)
     ]
-    return [row for model in own for row in _rows(model, METAFILE)]
 
 
 def published_rows(file: Path, dataset: str = "") -> list[Row]:
@@ -39,7 +40,7 @@ def published_rows(file: Path, dataset: str = "") -> list[Row]:
     Raises:
         UserError: it is missing, or another kind of file.
     """
-    rows = [row for model in _models(file) for row in _rows(model, PUBLISHED)]
+    rows = [row for model in _models(file) for row in _rows(model, PUBLISHED, file)]
     return [row for row in rows if dataset in ("", row.data)]
 
 
@@ -50,27 +51,34 @@ def papers_rows(configs: Path) -> list[Row]:
 
 
 def _models(file: Path) -> list[dict[str, Any]]:
+    """The models of a metafile: a list, or under the key `Models`."""
     try:
-        return yaml.safe_load(file.read_text())["Models"]
-    except (OSError, yaml.YAMLError, TypeError, KeyError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{file} is expected to be a metafile, YAML with a list Models, but it cannot be read "
-            f"so ({type(error).__name__})."
-        ) from error
+        content = yaml.safe_load(file.read_text())
+        models = content["Models"] if isinstance(content, dict) else content
+        if isinstance(models, list) and all(isinstance(model, dict) for model in models):
+            return models
+        reason = "there is no list of models"
+    except (OSError, yaml.YAMLError, KeyError, UnicodeDecodeError) as error:
+        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+    raise UserError(f"{file} is expected to be a metafile, YAML with a list Models ({reason}).")
 
 
-def _rows(model: dict[str, Any], source: str) -> list[Row]:
+def _rows(model: dict[str, Any], source: str, file: Path) -> list[Row]:
     milliseconds, timed_on = _speed(model.get("Metadata") or {})
     rows = []
     for result in model.get("Results") or []:
-        given = {AP_NAMES.get(name, name): value for name, value in result["Metrics"].items()}
+        given = {
+            AP_NAMES.get(name, name): value for name, value in (result.get("Metrics") or {}).items()
+        }
         if "AP" not in given:
             continue
+        if not {"Name"} <= model.keys() or "Dataset" not in result:
+            raise UserError(f"{file}: a result of {model.get('Name')} lacks Name or Dataset.")
         own_time = next((name for name in given if name.startswith(TIMED)), None)
         rows.append(
             Row(
                 model=model["Name"],
-                source=source,
+                source=PUBLISHED if result["Dataset"].endswith(OF_PAPER) else source,
                 data=result["Dataset"],
                 metrics={name: given[name] for name in METRICS if name in given},
                 milliseconds=given[own_time] if own_time else milliseconds,

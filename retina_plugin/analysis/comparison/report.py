@@ -22,12 +22,13 @@ SCALES = {
 }
 NOTES = {
     MEASURED: (
-        "ms: median of single images, from bytes to boxes, all models by turns. GFLOPs: the "
-        "network on its first image, a multiplication with its addition as one, as MMDetection's "
-        "get_flops counts. MiB: of tensors at most while it detects, beyond the weights."
+        "ms: median of single images, from the resized image to boxes, all models by turns. "
+        "GFLOPs: the network on its first image, a multiplication with its addition as one, as "
+        "MMDetection's get_flops counts. MiB: of tensors at most while it detects, beyond the "
+        "weights."
     ),
     METAFILE: "As the project that trained them gives them; times are those of its hardware.",
-    PUBLISHED: "As printed in the paper; times are those of its hardware.",
+    PUBLISHED: "As printed; times are those of the hardware that is named.",
 }
 
 
@@ -48,7 +49,7 @@ def _table(source: str, data: str, rows: list[Row]) -> Shown:
     cells = [(row.model, *_aps(row), _time(row)) for row in rows]
     title, notes = f"{TITLES[source]}: {data}", [NOTES[source]]
     if source == MEASURED:
-        title += f", on {rows[0].timed_on}"
+        title += "".join(f", on {name}" for name in sorted({row.timed_on for row in rows} - {""}))
         columns += ("M par.", "GFLOPs", "MiB")
         cells = [(*cell, *_sizes(row)) for row, cell in zip(rows, cells, strict=True)]
         notes += [f"{row.model}: {row.note}." for row in rows]

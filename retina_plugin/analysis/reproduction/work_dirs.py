@@ -1,6 +1,5 @@
 """Runs of the paper's rows on COCO, as MMEngine left them in their work dirs."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,12 +12,13 @@ from ...engine.launch import read_file
 from ...errors import UserError
 from ...recipe import resolve
 from ..dataset_name import evaluation_data
-from ..scalars import curve, last_metrics, progress
+from ..scalars import curve, last_metrics, progress, training_log
 from .results import Finished
 
 SEED = re.compile(r"_seed(\d+)$")
-LENGTH = 0.99  # of a row's images: a run that saw fewer is another experiment
+GPUS = re.compile(r"GPU number: (\d+)")
 SHOWN = 2  # settings in a message
+NO_SETTINGS = ("model.backbone.init_cfg.checkpoint",)  # a file may lie elsewhere
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,19 @@ def _named(folder: Path, configs: Mapping[str, Path]) -> Iterator[tuple[str, Pat
 
 def read_work_dir(row: str, work_dir: Path, config: Path) -> Finished | LeftOut:
     """A run that went to its end, or diverged; else why it is not counted."""
-    dumped = sorted(work_dir.glob("*.py"))
-    if not dumped:
-        return LeftOut(row, f"{work_dir} holds no config: it was never started")
-    cfg = read_file(str(dumped[-1]))
-    reason = why_not(work_dir, cfg, resolve(read_file(str(config)), say=None))
+    log = training_log(work_dir)
+    if log is None or not (log.parent / "config.py").is_file():
+        return LeftOut(row, f"{work_dir} holds no log of a training")
+    cfg = read_file(str(log.parent / "config.py"))  # that of this training: a test writes its own
+    reason = why_not(work_dir, cfg, expected(config, cfg))
     return LeftOut(row, f"{work_dir} {reason}") if reason else _finished(row, work_dir, cfg)
+
+
+def expected(config: Path, cfg: Config) -> Config:
+    """A row's config, filled in as a run's was."""
+    own = read_file(str(config))
+    own.fast = cfg.get("fast", own.get("fast"))  # another runtime is the same experiment
+    return resolve(own, say=None)
 
 
 def why_not(work_dir: Path, cfg: Config, own: Config) -> str:
@@ -80,21 +87,52 @@ def why_not(work_dir: Path, cfg: Config, own: Config) -> str:
         cfg: that it was made with.
         own: the row's.
     """
-    others = differences(cfg.get("model", {}), own.model, "model.")
+    others = differences(settings_of(cfg), settings_of(own))
     if others:
         return f"is another experiment: {'; '.join(others[:SHOWN])}"
-    seen, wanted = images_of(cfg), images_of(own)
-    if seen < LENGTH * wanted:
-        return f"is set to see {seen:,} images, the row {wanted:,}"
-    last, evaluated = progress(work_dir)
-    length, every = cfg.train_cfg.max_iters, cfg.default_hooks.logger.get("interval", 10)
-    if not end_of(work_dir) and (evaluated is None or evaluated <= length - every):
-        return f"is unfinished: {last:,} of {length:,} iterations"
+    gpus, batch = gpus_of(work_dir), cfg.train_dataloader.batch_size
+    if gpus and gpus * batch != cfg.auto_scale_lr.base_batch_size:
+        return (
+            f"saw {gpus * batch} images a step, but its schedule is for "
+            f"{cfg.auto_scale_lr.base_batch_size}"
+        )
+    if not is_whole(work_dir, cfg) and not end_of(work_dir):
+        done = progress(work_dir)[0]
+        return f"is unfinished: {done:,} of {cfg.train_cfg.max_iters:,} iterations"
     return ""
 
 
+def settings_of(cfg: Config) -> dict[str, Any]:
+    """What makes the experiment, by the image where it depends on the number of GPUs."""
+    batch, optimizer = cfg.auto_scale_lr.base_batch_size, dict(cfg.optim_wrapper.optimizer)
+    optimizer["lr of an image"] = round(optimizer.pop("lr") / batch, 9)
+    return {
+        "model": cfg.get("model", {}),
+        "optimizer": optimizer,
+        "images": round(cfg.train_cfg.max_iters * batch, -3),
+        "training pipeline": cfg.train_dataloader.dataset.pipeline,
+        "evaluation pipeline": cfg.val_dataloader.dataset.pipeline,
+    }
+
+
+def gpus_of(work_dir: Path) -> int | None:
+    """How many processes trained, by MMEngine's log; None where it does not say."""
+    log = training_log(work_dir)
+    texts = log.parents[1].glob("*.log") if log else ()
+    found = [GPUS.search(path.read_text(errors="replace")) for path in texts]
+    return next((int(each.group(1)) for each in found if each), None)
+
+
+def is_whole(work_dir: Path, cfg: Config) -> bool:
+    """Whether a training was evaluated after its last iteration."""
+    _, evaluated = progress(work_dir)
+    every = cfg.default_hooks.logger.get("interval", 10)
+    return evaluated is not None and evaluated > cfg.train_cfg.max_iters - every
+
+
 def _finished(row: str, work_dir: Path, cfg: Config) -> Finished:
-    ended, seed = end_of(work_dir), SEED.search(work_dir.name)
+    ended = "" if is_whole(work_dir, cfg) else end_of(work_dir)
+    seed = SEED.search(work_dir.name)
     return Finished(
         row=row,
         seed=int(seed.group(1)) if seed else 0,
@@ -107,32 +145,27 @@ def _finished(row: str, work_dir: Path, cfg: Config) -> Finished:
     )
 
 
-def differences(given: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str) -> list[str]:
+def differences(given: Any, wanted: Any, name: str = "") -> list[str]:
     """The settings in which a config differs from another, in words."""
-    found = []
-    for key in sorted(given.keys() | wanted.keys()):
-        one, other = given.get(key), wanted.get(key)
-        if isinstance(one, dict) and isinstance(other, dict):
-            found += differences(one, other, f"{prefix}{key}.")
-        elif _plain(one) != _plain(other):
-            found.append(f"{prefix}{key} is {one!r}, the row's {other!r}")
-    return found
-
-
-def _plain(value: Any) -> Any:
-    """A file's lists and tuples are the same."""
-    return json.loads(json.dumps(value, default=repr))
-
-
-def images_of(cfg: Config) -> int:
-    """How many images a schedule sees; a resolved config tells the real batch."""
-    return cfg.train_cfg.max_iters * cfg.auto_scale_lr.base_batch_size
+    if name in NO_SETTINGS:
+        return []
+    if isinstance(given, list | tuple) and isinstance(wanted, list | tuple):
+        given, wanted = dict(enumerate(given)), dict(enumerate(wanted))
+    if isinstance(given, dict) and isinstance(wanted, dict):
+        keys = [*given, *(key for key in wanted if key not in given)]
+        prefix = f"{name}." if name else ""
+        return [
+            difference
+            for key in keys
+            for difference in differences(given.get(key), wanted.get(key), f"{prefix}{key}")
+        ]
+    return [] if given == wanted else [f"{name} is {given!r}, the row's {wanted!r}"]
 
 
 def end_of(work_dir: Path) -> str:
-    """How the last run was stopped by a loss or gradient that was not finite; empty if by none."""
-    runs = sorted(path.parent for path in work_dir.glob("*/vis_data"))
-    reports = sorted(runs[-1].glob("not_finite_iter_*")) if runs else []
+    """How the last training was stopped by what was not finite; empty if it was not."""
+    log = training_log(work_dir)
+    reports = sorted(log.parents[1].glob("not_finite_iter_*")) if log else []
     if not reports:
         return ""
     return f"iteration {reports[-1].name.rpartition('iter_')[2]} was not finite"

@@ -1,13 +1,14 @@
 """Trainings of so many minutes, with a stand-in for the training script."""
 
-import json
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
 
 from retina_plugin.analysis.comparison.budget import precision_of, trained, with_schedule
 from retina_plugin.errors import UserError
+from retina_plugin.precision import chosen_dtype
 
 # An iteration takes half a second, each of a trial's first four ten; a model `bad` diverges.
 SCRIPT = """
@@ -16,7 +17,7 @@ from mmengine.config import Config
 cfg, work_dir = Config.fromfile(sys.argv[1]), pathlib.Path(sys.argv[3])
 with open("calls.txt", "a") as calls:
     print(pathlib.Path(sys.argv[1]).stem, cfg.train_cfg.max_iters, file=calls)
-if cfg.model.type == "bad" and cfg.train_cfg.max_iters > 16:
+if cfg.model.type == "hopeless" or cfg.model.type == "bad" and cfg.train_cfg.max_iters > 16:
     sys.exit(print("error: iteration 9 was not finite", flush=True) or 1)
 folder = work_dir / "20260101_000000" / "vis_data"
 folder.mkdir(parents=True)
@@ -47,7 +48,7 @@ def config(kind="good"):
     return Config(
         {
             "model": {"type": kind},
-            "train_dataloader": {"batch_size": 4},
+            "train_dataloader": {"batch_size": 4, "dataset": {"type": "CocoDataset"}},
             "val_cfg": {"type": "ValLoop"},
             "val_dataloader": {},
             "default_hooks": {},
@@ -97,6 +98,26 @@ def test_weights_that_are_gone_are_said(train, tmp_path):
         train()
 
 
+def test_another_model_of_the_same_name_is_not_compared(train, tmp_path):
+    train()
+    cfg = config()
+    cfg.model.depth = 18
+    with pytest.raises(UserError, match="is of another model, optimizer or pipeline than now"):
+        trained("good", cfg, 1.0, "set 123", tmp_path / "out", tmp_path / "train.py")
+
+
+def test_a_trial_that_diverges_is_a_result_too(train):
+    found = train("hopeless")
+    assert (found.iterations, found.seconds) == (0, 0)
+    assert found.ended == "iteration 9 was not finite"
+
+
+def test_the_trial_stays_at_the_low_rate_of_the_beginning(train, tmp_path):
+    train()
+    (warm,) = Config.fromfile(tmp_path / "out" / "configs" / "good_trial.py").param_scheduler
+    assert warm.end == 500
+
+
 def test_a_spoilt_file_is_named(train, tmp_path):
     train()
     (tmp_path / "out" / "good.json").write_text("{}")
@@ -117,7 +138,9 @@ def test_the_precision_is_that_of_the_forward_pass():
     cfg = config()
     assert precision_of(cfg) == "float32"
     cfg.fast = True
+    cfg.optim_wrapper.dtype = "bfloat16"
     assert precision_of(cfg) == "bfloat16"
-    cfg.optim_wrapper.dtype = "float16"
+    cfg.optim_wrapper.dtype = None
+    assert precision_of(cfg) == chosen_dtype("auto", "cuda" if torch.cuda.is_available() else "cpu")
+    cfg.optim_wrapper = {"type": "mmengine.AmpOptimWrapper"}
     assert precision_of(cfg) == "float16"
-    assert json.dumps(precision_of(cfg))

@@ -30,6 +30,17 @@ def test_one_config_with_two_checkpoints_is_two_models(weights):
     assert [each.name for each in found] == ["retinanet_r18 (early)", "retinanet_r18 (late)"]
 
 
+def test_names_grow_until_they_differ(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        for name in ("m.py", "iter_9.pth"):
+            (tmp_path / folder / name).write_text("")
+    a, b = (tmp_path / folder for folder in ("a", "b"))
+    found = candidates([f"{a}/m.py={a}/iter_9.pth", f"{a}/m.py={b}/iter_9.pth"])
+    assert [each.name for each in found] == ["a_m (a/iter_9.pth)", "a_m (b/iter_9.pth)"]
+    assert [each.name for each in candidates([f"{a}/m.py", f"{b}/m.py"])] == ["a_m", "b_m"]
+
+
 @pytest.mark.parametrize(
     ("specs", "words"),
     [
@@ -37,6 +48,7 @@ def test_one_config_with_two_checkpoints_is_two_models(weights):
         (["mmdet::fcos/gone.py"], "there is no config mmdet::fcos/gone.py"),
         ([f"{RETINANET}=gone.pth"], "there is no file gone.pth"),
         ([FCOS, FCOS], "is named twice"),
+        ([RETINANET, str(CONFIGS / "_base_" / ".." / "retinanet_r18.py")], "is named twice"),
     ],
 )
 def test_what_is_not_there_is_said(specs, words):

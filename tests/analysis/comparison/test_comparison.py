@@ -74,6 +74,51 @@ def test_ours_and_the_zoos_stand_in_one_table(run, tiny, tmp_path, capsys):
     assert (tmp_path / "out" / "figure2_speed.png").exists()
 
 
+def test_a_model_that_cannot_run_here_does_not_stop_the_others(run, tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(comparison, "predict", fails_for("YOLOV3"))
+    zoo = "mmdet::yolo/yolov3_mobilenetv2_8xb24-320-300e_coco.py"
+    assert run(str(tiny[0]), zoo) == 0
+    ours, yolo, _ = rows(tmp_path)
+    assert ours["milliseconds"] > 0
+    assert "cannot be measured: RuntimeError: no such operator" in yolo["note"]
+    assert yolo["milliseconds"] is None
+
+
+def fails_for(name):
+    def predict(model, _):
+        if type(model).__name__ == name:
+            raise RuntimeError("no such operator")
+
+    return predict
+
+
+def test_the_papers_rows_are_published_and_stand_there_once(run, tmp_path):
+    assert run(str(CONFIGS / "ablations" / "table1e_r50_400.py"), published=[], **ALONE) == 0
+    same = [row for row in rows(tmp_path) if row["model"] == "table1e_r50_400"]
+    assert [row["source"] for row in same] == ["measured", "published"]
+
+
+@pytest.mark.parametrize("how", [{"minutes": 1}, {"weights": True}])
+def test_a_second_stage_alone_is_not_trained_or_evaluated(run, tiny, capsys, how):
+    weights = f"={tiny[1]}" if how.pop("weights", False) else ""
+    assert run(f"mmdet::fast_rcnn/fast-rcnn_r50_fpn_1x_coco.py{weights}", **how) == 1
+    assert "has no proposal network" in capsys.readouterr().err
+
+
+def test_a_recipe_that_reads_other_data_is_refused(run, tiny, tmp_path, capsys, coco_folder):
+    recipe = tmp_path / "recipe.py"
+    recipe.write_text(f"_base_ = {str(tiny[0])!r}\nrecipe = dict(_delete_=True)\n")
+    other = tmp_path / "other"
+    shutil.copytree(coco_folder, other)
+    assert run(str(tiny[0]), recipe=recipe, data_root=other) == 1
+    assert "which does not lie in --data-root" in capsys.readouterr().err
+
+
+def test_a_recipe_needs_data(run, tiny, capsys):
+    assert run(str(tiny[0]), recipe=CONFIGS / "_base_" / "models" / "r18.py", cfg_options=[]) == 1
+    assert "r18.py has no train_dataloader" in capsys.readouterr().err
+
+
 def test_two_checkpoints_are_evaluated_on_their_own_data(run, tiny, tmp_path):
     config, weights = tiny
     weights.with_name("late.pth").write_bytes(weights.read_bytes())

@@ -58,3 +58,25 @@ def test_a_config_without_a_model_is_an_error(tmp_path):
 def test_data_are_there_if_their_annotations_are(tiny_config):
     assert has_data(tiny_config())
     assert not has_data(Config.fromfile(RETINANET))
+
+
+def test_what_is_evaluated_is_the_recipes_validation():
+    cfg = recipe()
+    cfg.test_dataloader = {**cfg.test_dataloader, "batch_size": 7}
+    (fcos,) = candidates([FCOS])
+    assert combined(fcos, cfg).test_dataloader == cfg.val_dataloader
+
+
+def test_the_rate_of_an_adaptive_optimizer_scales_by_the_root(tmp_path):
+    (tmp_path / "adam.py").write_text(
+        f"_base_ = {RETINANET!r}\n"
+        "optim_wrapper = dict(optimizer=dict(_delete_=True, type='AdamW', lr=0.001))\n"
+    )
+    (adam,) = candidates([str(tmp_path / "adam.py")])  # its schedule is for 16 images
+    assert combined(adam, recipe(4)).optim_wrapper.optimizer.lr == pytest.approx(0.0005)
+
+
+def test_data_that_are_not_configured_are_not_there(tiny_config):
+    cfg = tiny_config()
+    cfg.test_dataloader = None
+    assert not has_data(cfg)

@@ -52,7 +52,26 @@ def test_the_papers_rivals_are_those_of_table_2_and_figure_2():
     assert {row.timed_on for row in rows if row.milliseconds} == {"M40"}
 
 
-@pytest.mark.parametrize("content", [None, "Models", "a: [", "- 1", b"\xff\xfe"])
+def test_metafiles_of_the_zoo_may_be_lists_or_lack_numbers():
+    for config in (
+        "mmdet::objects365/retinanet_r50-syncbn_fpn_1350k_objects365v1.py",
+        "mmdet::dino/dino-4scale_r50_8xb2-24e_coco.py",
+    ):
+        metafile_rows(candidates([config])[0])
+
+
+def test_what_a_paper_prints_is_published_wherever_it_stands():
+    (row,) = metafile_rows(candidates([str(CONFIGS / "ablations" / "table1e_r50_600.py")])[0])
+    assert row.source == "published"
+
+
+def test_a_result_without_a_dataset_is_an_error(tmp_path):
+    (tmp_path / "mine.yml").write_text("Models: [{Name: a, Results: [{Metrics: {box AP: 1}}]}]")
+    with pytest.raises(UserError, match=r"mine.yml: a result of a lacks Name or Dataset"):
+        published_rows(tmp_path / "mine.yml")
+
+
+@pytest.mark.parametrize("content", [None, "Models", "Models:", "a: [", "- 1", b"\xff\xfe"])
 def test_another_file_is_an_error(tmp_path, content):
     file = tmp_path / "results.yml"
     if content is not None:

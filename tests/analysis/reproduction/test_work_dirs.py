@@ -22,14 +22,17 @@ CONFIG = ABLATIONS / f"{ROW}.py"
 def work_dir(tmp_path):
     """Makes a work dir as a training leaves it."""
 
-    def make(name=ROW, ap=0.34, until=90000, world_size=8, report=False, **changes):
+    def make(
+        name=ROW, ap=0.34, until=90000, world_size=8, gpus=None, stamp="1", report=False, **changes
+    ):
         folder = tmp_path / name
-        logs = folder / "20260101_000000" / "vis_data"
+        logs = folder / stamp / "vis_data"
         logs.mkdir(parents=True)
         cfg = Config.fromfile(ABLATIONS / f"{name.partition('_seed')[0]}.py")
         cfg.merge_from_dict({key.replace("__", "."): value for key, value in changes.items()})
-        resolve(cfg, world_size, say=None).dump(folder / f"{name.partition('_seed')[0]}.py")
-        lines = [{"loss": 1.0, "loss_cls": 0.6, "loss_bbox": 0.4, "step": until}]
+        resolve(cfg, world_size, say=None).dump(logs / "config.py")
+        (logs.parent / "1.log").write_text(f"    GPU number: {gpus or world_size}\n")
+        lines = [{"loss": 1.0, "loss_cls": 0.6, "loss_bbox": 0.4, "step": until}] if until else []
         lines += [{"coco/bbox_mAP": ap, "step": 0}] if ap is not None else []
         (logs / "scalars.json").write_text("\n".join(map(json.dumps, lines)))
         if report:
@@ -59,7 +62,10 @@ def test_another_number_of_gpus_is_the_same_experiment(work_dir):
         ({"until": 90000, "ap": None}, "is unfinished"),  # not evaluated
         ({"model__backbone__depth": 18}, "another experiment: model.backbone.depth is 18, the row"),
         ({"model__bbox_head__loss_cls__gamma": 1.0}, "gamma is 1.0, the row's 2.0"),
-        ({"train_cfg__max_iters": 9000}, "set to see 144,000 images, the row 1,440,000"),
+        ({"optim_wrapper__optimizer__lr": 0.0001}, "optimizer.lr of an image is"),
+        ({"image_scale": (1333, 800)}, "pipeline.2.scale.0 is 1333, the row's 1000"),
+        ({"train_cfg__max_iters": 9000}, "images is 144000, the row's 1440000"),
+        ({"auto_scale_lr__enable": False, "gpus": 1}, "saw 2 images a step, but its schedule is"),
     ],
 )
 def test_what_is_no_run_of_the_row_is_left_out_with_its_reason(work_dir, made, words):
@@ -68,14 +74,37 @@ def test_what_is_no_run_of_the_row_is_left_out_with_its_reason(work_dir, made, w
     assert words in found.reason
 
 
-def test_a_folder_without_config_was_never_started(tmp_path):
+@pytest.mark.parametrize(
+    "made",
+    [
+        {"fast": False},  # another runtime
+        {"model__backbone__init_cfg__checkpoint": "r50.pth"},  # downloaded before
+        {"optim_wrapper__accumulative_counts": 1},
+    ],
+)
+def test_what_changes_no_number_is_the_same_experiment(work_dir, made):
+    assert read_work_dir(ROW, work_dir(**made), CONFIG).metrics == {"AP": 0.34}
+
+
+def test_a_test_in_the_same_folder_changes_nothing(work_dir):
+    work_dir()
+    folder = work_dir(stamp="2", until=0, ap=0.1, world_size=1)
+    assert read_work_dir(ROW, folder, CONFIG).metrics == {"AP": 0.34}
+
+
+def test_a_folder_without_log_was_never_started(tmp_path):
     found = read_work_dir(ROW, tmp_path, CONFIG)
-    assert "holds no config: it was never started" in found.reason
+    assert "holds no log of a training" in found.reason
 
 
 def test_a_run_that_diverged_is_a_result(work_dir):
     found = read_work_dir(ROW, work_dir(until=100, ap=None, report=True), CONFIG)
     assert (found.ended, found.metrics) == ("iteration 120 was not finite", {})
+
+
+def test_a_run_that_left_batches_out_and_went_on_did_not_diverge(work_dir):
+    found = read_work_dir(ROW, work_dir(report=True), CONFIG)
+    assert (found.ended, found.metrics) == ("", {"AP": 0.34})
 
 
 def test_only_folders_that_are_named_as_rows_are_read(work_dir, tmp_path):
@@ -97,6 +126,7 @@ def test_rows_of_different_data_are_not_compared(work_dir, tmp_path):
 
 
 def test_differences_are_said_in_words():
-    assert differences({"a": {"b": [1]}, "c": 1}, {"a": {"b": (1,)}, "c": 2}, "") == [
+    assert differences({"a": {"b": [1]}, "c": 1}, {"a": {"b": (1,)}, "c": 2}) == [
         "c is 1, the row's 2"
     ]
+    assert differences([{"x": 1}], [{"x": 1}, 5], "p") == ["p.1 is None, the row's 5"]
