@@ -44,7 +44,7 @@ def _compare(arguments: SimpleNamespace) -> None:
     register_all_modules(init_default_scope=False)
     init_default_scope("mmdet")
     named = candidates(arguments.models)
-    others = _others(named, arguments)  # before anything long begins, as the files may be broken
+    others = other_rows(named, arguments)  # before anything long begins, as the files may be broken
     configs = {each.name: config_of(each, arguments) for each in named}
     check_models(named, configs, arguments)
     _show([*_measured(named, configs, arguments), *others], arguments)
@@ -78,7 +78,7 @@ def check_models(
             kept(each.name, cfg, arguments.minutes, data, arguments.out)
 
 
-def _others(named: list[Candidate], arguments: SimpleNamespace) -> list[Row]:
+def other_rows(named: list[Candidate], arguments: SimpleNamespace) -> list[Row]:
     """What is not measured here: of the models' metafiles, and published; each once."""
     rows = [row for each in named for row in metafile_rows(each)]
     for file in arguments.published or ():

@@ -93,6 +93,8 @@ def test_a_detector_without_proposal_network_is_given_proposals():
     cfg = small(Config.fromfile(path_of(FAST_RCNN)))
     cfg.model.backbone.update(depth=18)
     cfg.model.neck.in_channels = [64, 128, 256, 512]
+    cfg.model.neck.out_channels = cfg.model.roi_head.bbox_roi_extractor.out_channels = 8
+    cfg.model.roi_head.bbox_head.update(in_channels=8, fc_out_channels=8)
     model = built(cfg, None, "cpu")
     assert wants_proposals(model)
     (sample,) = image_samples(cfg, [IMAGE])

@@ -29,11 +29,12 @@ def cells(shown, title, row):
     return dict(zip(block.columns, found, strict=True))
 
 
-@pytest.fixture
-def shown(tmp_path):
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
     for run in (RUN, replace(RUN, seed=1, metrics={**RUN.metrics, "AP": 0.22}), OTHER, DIVERGED):
-        write(run, tmp_path)
-    return tables(CONFIGS, tmp_path)
+        write(run, folder)
+    return tables(CONFIGS, folder)
 
 
 def test_mean_and_spread_stand_beside_the_papers_numbers(shown):
