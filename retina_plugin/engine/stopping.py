@@ -45,8 +45,7 @@ class StopHook(Hook):
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._process:
-            _as_a_child(number)
-            return
+            return  # a worker delivers its last batch; SIGTERM never comes here in a fork
         if self._asked == number == signal.SIGINT:
             self._stop_listening()
             signal.default_int_handler(number, frame)
@@ -116,11 +115,29 @@ class StopHook(Hook):
         self._before = {}
 
 
-def _as_a_child(number: int) -> None:
-    """What a fork that inherited the handler does: Ctrl-C is its parent's, SIGTERM its end.
+# A signal between the fork and the child's first step is lost: Python forgets what its handlers
+# noted before. A pool that ends its workers at once would wait for such a child for ever, so
+# SIGTERM waits until the child has PyTorch's or the system's handler instead of ours.
+_mask = threading.local()
 
-    Workers so deliver the last batch, and a pool can end its processes.
-    """
-    if number == signal.SIGTERM:
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
+
+def _before_fork() -> None:
+    _mask.before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+
+def _after_fork_in_parent() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _mask.before)
+
+
+def _after_fork_in_child() -> None:
+    if getattr(signal.getsignal(signal.SIGTERM), "__func__", None) is StopHook._hear:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, _mask.before)
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )

@@ -134,6 +134,36 @@ def test_a_fork_ends_by_sigterm_and_leaves_ctrl_c_to_its_parent(number, ends):
     assert os.waitstatus_to_exitcode(status) == (-number if ends else 0)
 
 
+def test_a_fork_that_is_ended_before_its_first_step_ends():
+    """As by a pool that was given little to do; Python forgets a signal of that moment."""
+    hook = StopHook()
+    hook.before_train(None)
+    try:
+        for _ in range(5):
+            child = os.fork()
+            if child == 0:
+                time.sleep(2)
+                os._exit(0)
+            os.kill(child, signal.SIGTERM)
+            _, status = os.waitpid(child, 0)
+            assert os.waitstatus_to_exitcode(status) == -signal.SIGTERM
+    finally:
+        hook.after_train(None)
+
+
+def test_a_fork_leaves_what_was_blocked_blocked():
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        child = os.fork()
+        if child == 0:
+            os._exit(signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+        _, status = os.waitpid(child, 0)
+        assert signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert os.waitstatus_to_exitcode(status) == 1
+
+
 def test_without_our_checkpoint_hook_it_says_that_nothing_is_saved(make_runner):
     runner = make_runner(
         Signal(1, signal.SIGTERM), exact_resume=False, **{"default_hooks.checkpoint.interval": 1}
