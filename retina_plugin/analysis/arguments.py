@@ -2,6 +2,8 @@
 
 from types import SimpleNamespace
 
+import torch
+
 from ..errors import UserError
 
 
@@ -12,3 +14,9 @@ def check_positive(arguments: SimpleNamespace, *names: str) -> None:
         if number is not None and not number > 0:
             option = name.replace("_", "-")
             raise UserError(f"--{option} expects a number above 0, but got {number:g}.")
+
+
+def check_device(device: str) -> None:
+    """Raise UserError for `cuda` on a machine without a GPU."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device cuda: PyTorch finds no GPU here; use --device cpu.")

@@ -34,22 +34,29 @@ def train_apart(
     Raises:
         UserError: it failed otherwise.
     """
-    work_dir.mkdir(parents=True, exist_ok=True)
-    log = work_dir / "log.txt"
-    command = [sys.executable, str(script), str(config), "--work-dir", str(work_dir)]
-    command += ["--cfg-options", *options] if options else []
-    with open(log, "w") as file:
-        code = subprocess.run(
-            command,
-            stdout=file,
-            stderr=file,
-            check=False,
-            env={**os.environ, **(environment or {})},
-        ).returncode
+    code, log = run_logged(script, config, work_dir, options, environment)
     ended = _last_error(log) if code else ""
     if code and NOT_FINITE not in ended:
         raise UserError(f"the training of {work_dir.name} failed with {code}: see {log}.")
     return ended
+
+
+def run_logged(
+    script: Path,
+    config: Path,
+    work_dir: Path,
+    options: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> tuple[int, Path]:
+    """Train as `train_apart` does, and give the exit code and the log."""
+    work_dir.mkdir(parents=True, exist_ok=True)
+    log = work_dir / "log.txt"
+    command = [sys.executable, str(script), str(config), "--work-dir", str(work_dir)]
+    command += ["--cfg-options", *options] if options else []
+    own = {**os.environ, **(environment or {})}
+    with open(log, "w") as file:
+        done = subprocess.run(command, stdout=file, stderr=file, check=False, env=own)
+    return done.returncode, log
 
 
 def _last_error(log: Path) -> str:

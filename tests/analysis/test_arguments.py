@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from retina_plugin.analysis.arguments import check_positive
+from retina_plugin.analysis.arguments import check_device, check_positive
 from retina_plugin.errors import UserError
 
 
@@ -14,3 +14,10 @@ def test_numbers_above_0_and_what_was_not_given_pass():
 def test_another_number_is_an_error_that_names_the_option(number):
     with pytest.raises(UserError, match="--work-days expects a number above 0, but got"):
         check_positive(SimpleNamespace(work_days=number), "work_days")
+
+
+def test_a_gpu_that_is_not_there_is_an_error(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    check_device("cpu")
+    with pytest.raises(UserError, match="--device cuda: PyTorch finds no GPU here"):
+        check_device("cuda")

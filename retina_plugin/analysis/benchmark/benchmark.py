@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ...engine.border import exit_code
-from ...errors import UserError
+from ..arguments import check_device
 from ..timing import interleaved
 from .plot import plot
 from .roofline import Limits, least_seconds, measured_limits
@@ -32,8 +32,7 @@ def benchmark(**arguments: object) -> int:
 
 
 def _benchmark(arguments: SimpleNamespace) -> None:
-    if arguments.device == "cuda" and not torch.cuda.is_available():
-        raise UserError("--device cuda: PyTorch finds no GPU here; use --device cpu.")
+    check_device(arguments.device)
     fields = Setting.__dataclass_fields__
     setting = Setting(**{key: getattr(arguments, key) for key in fields})
     changes: list[dict[str, Any]] = [{}]

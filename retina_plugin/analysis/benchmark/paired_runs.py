@@ -2,8 +2,6 @@
 
 import json
 import statistics
-import subprocess
-import sys
 import time
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -18,6 +16,7 @@ from ...engine.border import exit_code
 from ...engine.launch import completed, read_config
 from ...errors import UserError
 from ..scalars import last_metrics
+from ..trainings import run_logged
 from .stock_twin import stock_twin
 
 SIDES = ("stock", "ours")
@@ -85,14 +84,8 @@ def _run(side: str, seed: int, train_script: Path, out: Path) -> Run:
 
 def _train(config: Path, seed: int, train_script: Path, work_dir: Path) -> dict[str, float]:
     options = [f"randomness.seed={seed}", "default_hooks.checkpoint=None"]
-    command = [sys.executable, *map(str, (train_script, config, "--work-dir", work_dir))]
-    work_dir.mkdir(exist_ok=True)
-    log = work_dir / "log.txt"
-    with open(log, "w") as file:
-        done = subprocess.run(
-            [*command, "--cfg-options", *options], stdout=file, stderr=file, check=False
-        )
-    if done.returncode != 0:
+    code, log = run_logged(train_script, config, work_dir, options)
+    if code:
         raise UserError(f"the training of {config.stem} with seed {seed} failed: see {log}.")
     found = last_metrics(work_dir)
     return {name: found[name] for name in METRICS}

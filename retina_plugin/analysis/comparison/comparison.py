@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import torch
 from mmdet.utils import register_all_modules
 from mmengine.config import Config
 from mmengine.logging import MMLogger
@@ -18,7 +17,7 @@ from torch import nn
 from ...engine.border import exit_code, in_one_sentence
 from ...engine.launch import start
 from ...errors import UserError
-from ..arguments import check_positive
+from ..arguments import check_device, check_positive
 from ..dataset_name import data_of, evaluation_data
 from ..scalars import coco_metrics
 from ..shown_tables import print_tables, terminal, write_markdown, write_page
@@ -46,21 +45,21 @@ def _compare(arguments: SimpleNamespace) -> None:
     named = candidates(arguments.models)
     others = other_rows(named, arguments)  # before anything long begins, as the files may be broken
     configs = {each.name: config_of(each, arguments) for each in named}
-    check_models(named, configs, arguments)
-    _show([*_measured(named, configs, arguments), *others], arguments)
+    data = data_of(arguments.data_root) if arguments.data_root else ""
+    check_models(named, configs, data, arguments)
+    _show([*_measured(named, configs, data, arguments), *others], arguments)
 
 
 def check_arguments(arguments: SimpleNamespace) -> None:
     """Raise UserError for what cannot be done."""
-    if arguments.device == "cuda" and not torch.cuda.is_available():
-        raise UserError("--device cuda: PyTorch finds no GPU here; use --device cpu.")
+    check_device(arguments.device)
     check_positive(arguments, "images", "repeats", "minutes")
     if arguments.minutes and not arguments.data_root:
         raise UserError("--minutes: what shall be trained on? Give --data-root FOLDER.")
 
 
 def check_models(
-    named: list[Candidate], configs: Mapping[str, Config], arguments: SimpleNamespace
+    named: list[Candidate], configs: Mapping[str, Config], data: str, arguments: SimpleNamespace
 ) -> None:
     """Raise UserError for what would fail after hours: weights, proposals, earlier trainings."""
     for each in named:
@@ -74,7 +73,6 @@ def check_models(
         if each.checkpoint:
             built(cfg, each.checkpoint, "cpu")
         elif arguments.minutes:
-            data = data_of(arguments.data_root)
             kept(each.name, cfg, arguments.minutes, data, arguments.out)
 
 
@@ -88,15 +86,14 @@ def other_rows(named: list[Candidate], arguments: SimpleNamespace) -> list[Row]:
     return [row for index, row in enumerate(rows) if row not in rows[:index]]
 
 
+def own_data(cfg: Config) -> str:
+    """What a model is measured on that has no data of others."""
+    return evaluation_data(cfg, "test") if has_data(cfg) else NOISE
+
+
 def _measured(
-    named: list[Candidate], configs: Mapping[str, Config], arguments: SimpleNamespace
+    named: list[Candidate], configs: Mapping[str, Config], data: str, arguments: SimpleNamespace
 ) -> list[Row]:
-    data = data_of(arguments.data_root) if arguments.data_root else ""
-
-    def name_of(each: Candidate) -> str:
-        own = configs[each.name]
-        return data or (evaluation_data(own, "test") if has_data(own) else NOISE)
-
     runs: dict[str, Trained] = {}
     for each in named:
         if arguments.minutes and not each.checkpoint:
@@ -112,7 +109,13 @@ def _measured(
             metrics[each.name] = evaluated(configs[each.name], each.checkpoint)
     found = _costs(named, configs, runs, arguments)
     return [
-        _row(each, found[each.name], metrics.get(each.name), runs.get(each.name), name_of(each))
+        _row(
+            each,
+            found[each.name],
+            metrics.get(each.name),
+            runs.get(each.name),
+            data or own_data(configs[each.name]),
+        )
         for each in named
     ]
 
@@ -170,17 +173,13 @@ def _row(
         remarks.append("random weights, so with few or no detections")
     if metrics == {} and not (run and run.ended):
         remarks.append("its evaluator gives no COCO AP")
-    percent = {
-        name: 100 * value if value >= 0 else value for name, value in (metrics or {}).items()
-    }
-    row = Row(candidate.name, MEASURED, data, percent)
+    row = Row(candidate.name, MEASURED, data, percent(metrics or {}))
     if isinstance(cost, str):
         return replace(row, note="; ".join([*remarks, cost]))
     height, width = cost.input
-    remarks += [
-        f"input {width} x {height} in {cost.precision}",
-        *([cost.note] if cost.note else []),
-    ]
+    remarks.append(f"input {width} x {height} in {cost.precision}")
+    if cost.note:
+        remarks.append(cost.note)
     return replace(
         row,
         milliseconds=1000 * cost.seconds[0],
@@ -188,7 +187,7 @@ def _row(
         parameters=cost.parameters,
         multiply_adds=cost.multiply_adds,
         peak_bytes=cost.peak_bytes,
-        note="; ".join([*remarks, *([cost.note] if cost.note else [])]),
+        note="; ".join(remarks),
     )
 
 

@@ -3,14 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ...errors import UserError
+from .. import scalars
+from ..metafile import metrics_of, models_in
 from .candidates import Candidate
 from .rows import METAFILE, PUBLISHED, Row
 
-AP_NAMES = {"box AP": "AP"}
-METRICS = ("AP", "AP50", "AP75", "APS", "APM", "APL")
+METRICS = tuple(scalars.METRICS)
 TIMED = "ms ("  # beginning of a metric that tells a time, and on what
 OF_PAPER = "(paper)"  # end of the name of a dataset whose numbers a paper prints
 TEST_DEV = "COCO test-dev (paper)"
@@ -24,7 +23,7 @@ def metafile_rows(candidate: Candidate) -> list[Row]:
         return []
     return [
         row
-        for model in _models(metafile)
+        for model in models_in(metafile)
         if Path(str(model.get("Config", ""))).name == candidate.path.name
         for row in _rows(model, METAFILE, metafile)
     ]
@@ -40,7 +39,7 @@ def published_rows(file: Path, dataset: str = "") -> list[Row]:
     Raises:
         UserError: it is missing, or another kind of file.
     """
-    rows = [row for model in _models(file) for row in _rows(model, PUBLISHED, file)]
+    rows = [row for model in models_in(file) for row in _rows(model, PUBLISHED, file)]
     return [row for row in rows if dataset in ("", row.data)]
 
 
@@ -50,29 +49,14 @@ def papers_rows(configs: Path) -> list[Row]:
     return [row for file in files for row in published_rows(file, TEST_DEV)]
 
 
-def _models(file: Path) -> list[dict[str, Any]]:
-    """The models of a metafile: a list, or under the key `Models`."""
-    try:
-        content = yaml.safe_load(file.read_text())
-        models = content["Models"] if isinstance(content, dict) else content
-        if isinstance(models, list) and all(isinstance(model, dict) for model in models):
-            return models
-        reason = "there is no list of models"
-    except (OSError, yaml.YAMLError, KeyError, UnicodeDecodeError) as error:
-        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
-    raise UserError(f"{file} is expected to be a metafile, YAML with a list Models ({reason}).")
-
-
 def _rows(model: dict[str, Any], source: str, file: Path) -> list[Row]:
     milliseconds, timed_on = _speed(model.get("Metadata") or {})
     rows = []
     for result in model.get("Results") or []:
-        given = {
-            AP_NAMES.get(name, name): value for name, value in (result.get("Metrics") or {}).items()
-        }
+        given = metrics_of(result)
         if "AP" not in given:
             continue
-        if not {"Name"} <= model.keys() or "Dataset" not in result:
+        if "Name" not in model or "Dataset" not in result:
             raise UserError(f"{file}: a result of {model.get('Name')} lacks Name or Dataset.")
         own_time = next((name for name in given if name.startswith(TIMED)), None)
         rows.append(

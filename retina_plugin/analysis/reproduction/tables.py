@@ -8,10 +8,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import yaml
-
 from ...engine.border import exit_code
 from ...errors import UserError
+from ..metafile import metrics_of, models_in
 from ..shown_tables import Shown, print_tables, terminal, write_markdown, write_page
 from .claims import CLAIMS, SURE, Sample, Samples, standard_error
 from .miniature import FOLDER
@@ -176,10 +175,8 @@ def ap_of(row: str, runs: list[Finished], metric: str = "AP") -> Sample:
 
 def papers_numbers(metafile: Path) -> dict[str, dict[str, float]]:
     """The paper's AP, AP50 and AP75 of each row, where it gives them."""
-    models = yaml.safe_load(metafile.read_text())["Models"]
-    found = {model["Name"]: model.get("Results", [{}])[0].get("Metrics", {}) for model in models}
     return {
-        row: {key.removeprefix("box "): n for key, n in of.items()} for row, of in found.items()
+        model["Name"]: metrics_of(model.get("Results", [{}])[0]) for model in models_in(metafile)
     }
 
 

@@ -41,11 +41,9 @@ def read_work_dirs(
     Raises:
         UserError: rows were evaluated on different data.
     """
-    found: list[Finished] = []
-    left_out: list[LeftOut] = []
-    for row, work_dir in _named(folder, configs):
-        read = read_work_dir(row, work_dir, configs[row])
-        (left_out if isinstance(read, LeftOut) else found).append(read)  # type: ignore[arg-type]
+    read = [read_work_dir(row, path, configs[row]) for row, path in _named(folder, configs)]
+    found = [each for each in read if isinstance(each, Finished)]
+    left_out = [each for each in read if isinstance(each, LeftOut)]
     for each in found:
         if each.data != found[0].data:
             raise UserError(
@@ -68,8 +66,16 @@ def read_work_dir(row: str, work_dir: Path, config: Path) -> Finished | LeftOut:
     if log is None or not (log.parent / "config.py").is_file():
         return LeftOut(row, f"{work_dir} holds no log of a training")
     cfg = read_file(str(log.parent / "config.py"))  # that of this training: a test writes its own
-    reason = why_not(work_dir, cfg, expected(config, cfg))
-    return LeftOut(row, f"{work_dir} {reason}") if reason else _finished(row, work_dir, cfg)
+    reason = why_not(log, cfg, expected(config, cfg))
+    if reason:
+        return LeftOut(row, f"{work_dir} {reason}")
+    done, evaluated = progress(work_dir)
+    every, length = cfg.default_hooks.logger.get("interval", 10), cfg.train_cfg.max_iters
+    if evaluated is not None and evaluated > length - every:
+        return _finished(row, work_dir, cfg, "")
+    if ended := end_of(log):
+        return _finished(row, work_dir, cfg, ended)
+    return LeftOut(row, f"{work_dir} is unfinished: {done:,} of {length:,} iterations")
 
 
 def expected(config: Path, cfg: Config) -> Config:
@@ -79,26 +85,23 @@ def expected(config: Path, cfg: Config) -> Config:
     return resolve(own, say=None)
 
 
-def why_not(work_dir: Path, cfg: Config, own: Config) -> str:
-    """Why a run does not count for a row; empty if it does.
+def why_not(log: Path, cfg: Config, own: Config) -> str:
+    """Why a run is not of a row; empty if it is.
 
     Args:
-        work_dir: of the run.
+        log: of the run.
         cfg: that it was made with.
         own: the row's.
     """
     others = differences(settings_of(cfg), settings_of(own))
     if others:
         return f"is another experiment: {'; '.join(others[:SHOWN])}"
-    gpus, batch = gpus_of(work_dir), cfg.train_dataloader.batch_size
+    gpus, batch = gpus_of(log), cfg.train_dataloader.batch_size
     if gpus and gpus * batch != cfg.auto_scale_lr.base_batch_size:
         return (
             f"saw {gpus * batch} images a step, but its schedule is for "
             f"{cfg.auto_scale_lr.base_batch_size}"
         )
-    if not is_whole(work_dir, cfg) and not end_of(work_dir):
-        done = progress(work_dir)[0]
-        return f"is unfinished: {done:,} of {cfg.train_cfg.max_iters:,} iterations"
     return ""
 
 
@@ -115,23 +118,14 @@ def settings_of(cfg: Config) -> dict[str, Any]:
     }
 
 
-def gpus_of(work_dir: Path) -> int | None:
-    """How many processes trained, by MMEngine's log; None where it does not say."""
-    log = training_log(work_dir)
-    texts = log.parents[1].glob("*.log") if log else ()
+def gpus_of(log: Path) -> int | None:
+    """How many processes trained, by MMEngine's text beside; None where it does not say."""
+    texts = log.parents[1].glob("*.log")
     found = [GPUS.search(path.read_text(errors="replace")) for path in texts]
     return next((int(each.group(1)) for each in found if each), None)
 
 
-def is_whole(work_dir: Path, cfg: Config) -> bool:
-    """Whether a training was evaluated after its last iteration."""
-    _, evaluated = progress(work_dir)
-    every = cfg.default_hooks.logger.get("interval", 10)
-    return evaluated is not None and evaluated > cfg.train_cfg.max_iters - every
-
-
-def _finished(row: str, work_dir: Path, cfg: Config) -> Finished:
-    ended = "" if is_whole(work_dir, cfg) else end_of(work_dir)
+def _finished(row: str, work_dir: Path, cfg: Config, ended: str) -> Finished:
     seed = SEED.search(work_dir.name)
     return Finished(
         row=row,
@@ -162,10 +156,9 @@ def differences(given: Any, wanted: Any, name: str = "") -> list[str]:
     return [] if given == wanted else [f"{name} is {given!r}, the row's {wanted!r}"]
 
 
-def end_of(work_dir: Path) -> str:
-    """How the last training was stopped by what was not finite; empty if it was not."""
-    log = training_log(work_dir)
-    reports = sorted(log.parents[1].glob("not_finite_iter_*")) if log else []
+def end_of(log: Path) -> str:
+    """How a training was stopped by what was not finite; empty if it was not."""
+    reports = sorted(log.parents[1].glob("not_finite_iter_*"))
     if not reports:
         return ""
     return f"iteration {reports[-1].name.rpartition('iter_')[2]} was not finite"

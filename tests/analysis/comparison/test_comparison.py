@@ -6,8 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.dataset import pseudo_collate
 
-from retina_plugin.analysis.comparison import compare, comparison
+from retina_plugin.analysis.comparison import compare, comparison, measured
 from retina_plugin.analysis.comparison.budget import precision_of
 from retina_plugin.analysis.comparison.candidates import candidates
 from retina_plugin.analysis.comparison.measured import built
@@ -197,6 +198,15 @@ def test_amp_is_for_the_zoos_models_too(run, tiny, monkeypatch):
         seen.clear()
         assert run(str(tiny[0]), zoo, minutes=1, amp=amp) == 1
         assert seen == {"tiny": "bfloat16", Path(zoo).stem: expected}
+
+
+def test_each_remark_is_said_once(run, tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(measured, "wants_proposals", lambda _: True)
+    monkeypatch.setattr(measured, "_batch", lambda _, sample: pseudo_collate([sample]))
+    assert run(str(tiny[0])) == 0
+    remarks = rows(tmp_path)[0]["note"].split("; ")
+    assert "1000 random proposals" in remarks
+    assert len(remarks) == len(set(remarks)) == 3
 
 
 @pytest.mark.slow
