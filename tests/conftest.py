@@ -1,7 +1,12 @@
 """What all tests share; retina_plugin comes first, so that mmdet imports on mmcv-lite."""
 
+import itertools
 import os
 from importlib.util import find_spec
+
+# A thread that waits for another gives its core away. By default it spins, and where something else
+# runs on the machine, tiny models take several times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # Triton decides when it is imported whether its own functions are interpreted, which kernels need
 # on a machine without a GPU; ours ask again, see the fixture `interpreted`.
@@ -29,9 +34,14 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import MMLogger
 from mmengine.structures import InstanceData
 
-from retina_plugin.faults.tiny_training import TINY_DETECTOR, WITHOUT_WORKERS
+from retina_plugin.faults.tiny_training import (
+    TINY_DETECTOR,
+    WITHOUT_WORKERS,
+    without_formatting,
+)
 from retina_plugin.recipe import resolve
 
+RUNS = itertools.count()
 CONFIGS = Path(__file__).parents[1] / "configs"
 
 register_all_modules(init_default_scope=True)
@@ -156,10 +166,9 @@ def tiny_config(coco_folder, tmp_path):
     def build(**options):
         cfg = Config.fromfile(CONFIGS / "retinanet_custom.py")
         changes = {**TINY, "data_root": f"{coco_folder}/", "work_dir": f"{tmp_path}/work"}
-        changes["visualizer.name"] = str(tmp_path)  # MMEngine keeps one of a name a process
+        name = f"{tmp_path.name}-{next(RUNS)}"  # MMEngine keeps one of a name a process
+        changes |= {"visualizer.name": name, "experiment_name": name}
         cfg.merge_from_dict({**changes, **options})
-        cfg = resolve(cfg, say=None)
-        cfg._format_python_code = False  # takes longer than the training, at each checkpoint
-        return cfg
+        return without_formatting(resolve(cfg, say=None))
 
     return build

@@ -60,7 +60,6 @@ def run(tiny_config, tmp_path):
         if "train_cfg" in options:
             del asked["train_cfg.max_epochs"]
         cfg = tiny_config(**asked)
-        cfg.visualizer.name = cfg.experiment_name = f"{tmp_path.name}-{name}-{resume}"
         cfg.resume = resume
         cfg.default_hooks.checkpoint.interval = 1  # not scaled with the batch size
         if "max_iters" in cfg.train_cfg:

@@ -113,9 +113,12 @@ def tiny_config(data: Path, work_dir: Path, **options: Any) -> Config:
     cfg = Config.fromstring(CONFIG, ".py")
     asked = {key.replace("__", "."): value for key, value in options.items()}
     cfg.merge_from_dict({**TINY, "data_root": f"{data}/", "work_dir": str(work_dir), **asked})
-    cfg = resolve(cfg, say=None)
-    cfg._format_python_code = False  # the formatting of its text takes longer than the training
-    return cfg
+    return without_formatting(resolve(cfg, say=None))
+
+
+def without_formatting(cfg: Config) -> Config:
+    """The config whose text MMEngine leaves as it is; to format it takes longer than to train."""
+    return Config(cfg.to_dict(), filename=cfg.filename, format_python_code=False)
 
 
 def warm() -> None:

@@ -53,7 +53,6 @@ def mend_loss(runner, batch):
 def make_runner(tiny_config, tmp_path):
     def build(at, how, **options):
         cfg = tiny_config(**{"train_dataloader.batch_size": 2, **options})
-        cfg.visualizer.name = cfg.experiment_name = f"{tmp_path.name}-{how.__name__}"
         runner = Runner.from_cfg(cfg)
         runner.register_hook(Spoil(at, how))
         return runner

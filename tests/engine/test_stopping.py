@@ -41,7 +41,6 @@ def make_runner(tiny_config, tmp_path):
     def build(*signals, name="a", resume=False, **options):
         base = {"train_dataloader.batch_size": 1, "train_cfg.max_epochs": 2}
         cfg = tiny_config(**{**base, **options})
-        cfg.visualizer.name = cfg.experiment_name = f"{tmp_path.name}-{name}"
         cfg.resume = resume
         runner = Runner.from_cfg(cfg)
         for hook in signals:
