@@ -1,11 +1,14 @@
 """The small file of figures that each miniature training leaves."""
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ...engine.safe_files import write_whole
 from ...errors import UserError
+
+METRICS = ("AP", "AP50", "AP75")  # that tables show
 
 
 @dataclass(frozen=True)
@@ -38,15 +41,32 @@ def read(folder: Path) -> list[Finished]:
     """All runs in a folder.
 
     Raises:
-        UserError: a file of it holds something else.
+        UserError: a file of it holds something else, or a number that is none.
     """
-    found = []
-    for path in sorted(folder.glob("*_seed*.json")):
-        try:
-            found.append(Finished(**json.loads(path.read_text())))
-        except (TypeError, ValueError) as error:
-            raise UserError(f"{path} holds no figures of a run: {error}.") from error
+    return [_read(path) for path in sorted(folder.glob("*_seed*.json"))]
+
+
+def _read(path: Path) -> Finished:
+    try:
+        found = Finished(**json.loads(path.read_text()))
+        wrong = _wrong(found, path)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise UserError(f"{path} holds no figures of a run: {error}.") from error
+    if wrong:
+        raise UserError(f"{path} {wrong}: remove it, and its run is made again.")
     return found
+
+
+def _wrong(found: Finished, path: Path) -> str:
+    """What is wrong with a run's figures; empty if nothing is."""
+    if found.file != path.name:
+        return f"holds the run of {found.file}, which would count twice or for another row"
+    if not found.ended and not set(METRICS) <= found.metrics.keys():
+        return f"lacks {' or '.join(METRICS)}"
+    for name, value in found.metrics.items():
+        if not math.isfinite(value):
+            return f"has {name} {value}"
+    return ""
 
 
 def check_alike(

@@ -15,10 +15,8 @@ from ..shown_tables import Shown, print_tables, terminal, write_markdown, write_
 from .claims import CLAIMS, SURE, Sample, Samples, standard_error
 from .miniature import FOLDER
 from .plan import groups_of, rows_in
-from .results import Finished, check_alike, read
+from .results import METRICS, Finished, check_alike, read
 from .work_dirs import LeftOut, read_work_dirs
-
-METRICS = ("AP", "AP50", "AP75")
 
 
 @dataclass(frozen=True)
@@ -131,6 +129,7 @@ def tables(configs: Path, folder: Path) -> list[Shown]:
     found = read(folder)
     for each in found:
         check_alike([each], found[0].iterations, found[0].data, found[0].options, folder)
+    check_once(found, groups_of(rows), folder)
     if not found:
         rows = rows_in(configs / "ablations")
         found, left_out = read_work_dirs(folder, rows)
@@ -140,6 +139,20 @@ def tables(configs: Path, folder: Path) -> list[Shown]:
             "as rows, for example table1b_gamma2."
         )
     return tables_of(rows, found, left_out, papers_numbers(configs / "ablations" / "metafile.yml"))
+
+
+def check_once(found: list[Finished], groups: list[list[str]], folder: Path) -> None:
+    """Raise UserError for a run of no row, and for one that is there under two names of its row."""
+    together = {row: group for group in groups for row in group}
+    seen: dict[tuple[str, int], str] = {}
+    for each in found:
+        file = folder / each.file
+        if each.row not in together:
+            raise UserError(f"{file}: there is no row {each.row}; remove the file.")
+        run = together[each.row][0], each.seed
+        if run in seen:
+            raise UserError(f"{file} is the same training as {seen[run]}: remove one of them.")
+        seen[run] = each.file
 
 
 def tables_of(
@@ -234,12 +247,13 @@ def _gap(own: Sample, base: Sample | None) -> str:
 
 def ordering(samples: Samples, paper: dict[str, float]) -> str:
     """How many pairs of rows stand in the paper's order."""
-    right = wrong = unsure = 0
+    right = wrong = unsure = unknown = 0
     rows = [row for row in samples if row in paper]
     for one, other in itertools.combinations(rows, 2):
         expected = paper[one] - paper[other]
         gap = samples[one].mean - samples[other].mean
         error = standard_error(samples[one], samples[other])
+        unknown += math.isnan(error)
         if not abs(gap) > (0 if math.isnan(error) else SURE * error):
             unsure += 1
         elif gap * expected > 0:
@@ -249,9 +263,10 @@ def ordering(samples: Samples, paper: dict[str, float]) -> str:
     total = right + wrong + unsure
     if not total:
         return ""
+    one_seed = f" (of {unknown} pairs with one seed each the noise is not known)" if unknown else ""
     return (
         f"Pairs of rows in the paper's order: {right} of {total}; in the other: {wrong}; within "
-        f"noise: {unsure} (of pairs with one seed each the noise is not known)."
+        f"noise: {unsure}{one_seed}."
     )
 
 

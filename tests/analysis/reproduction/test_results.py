@@ -5,7 +5,8 @@ import pytest
 from retina_plugin.analysis.reproduction.results import Finished, check_alike, read, write
 from retina_plugin.errors import UserError
 
-RUN = Finished("a", 1, 450, "pcb 0123", "", {"AP": 0.25}, 300.5, [[25, 1.0, 0.5]], "x86, 2 cores")
+METRICS = {"AP": 0.25, "AP50": 0.5, "AP75": 0.25}
+RUN = Finished("a", 1, 450, "pcb 0123", "", METRICS, 300.5, [[25, 1.0, 0.5]], "x86, 2 cores")
 
 
 def test_figures_are_read_as_they_were_written(tmp_path):
@@ -19,6 +20,29 @@ def test_figures_are_read_as_they_were_written(tmp_path):
 def test_a_file_that_holds_something_else_is_named(tmp_path, text):
     (tmp_path / "a_seed0.json").write_text(text)
     with pytest.raises(UserError, match="a_seed0.json holds no figures"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "said"),
+    [
+        ({**METRICS, "AP": float("nan")}, "has AP nan: remove it, and its run is made again"),
+        ({"AP": 0.25, "AP50": 0.5}, "lacks AP or AP50 or AP75: remove it"),
+        ({}, "lacks AP or AP50 or AP75"),
+        ([0.25], "holds no figures of a run"),
+        ({**METRICS, "AP": "0.25"}, "holds no figures of a run"),
+    ],
+)
+def test_figures_that_are_none_are_named(tmp_path, metrics, said):
+    write(replace(RUN, metrics=metrics), tmp_path)
+    with pytest.raises(UserError, match=f"a_seed1.json {said}"):
+        read(tmp_path)
+
+
+def test_a_copy_of_a_run_does_not_count_twice(tmp_path):
+    write(RUN, tmp_path)
+    (tmp_path / "a_seed2.json").write_bytes((tmp_path / "a_seed1.json").read_bytes())
+    with pytest.raises(UserError, match="a_seed2.json holds the run of a_seed1.json"):
         read(tmp_path)
 
 

@@ -63,6 +63,22 @@ def test_what_was_not_run_or_diverged_is_said(shown):
     assert cells(shown, "Section 5.1", "ce_usual_init")["seeds"] == "1, 1 diverged"
 
 
+def test_one_training_under_two_names_does_not_count_twice(tmp_path):
+    write(OTHER, tmp_path)
+    write(replace(OTHER, row="table1b_gamma0"), tmp_path)
+    message = "table1b_gamma0_seed0.json is the same training as table1a_alpha0p75_seed0.json"
+    with pytest.raises(UserError, match=message):
+        tables(CONFIGS, tmp_path)
+
+
+def test_a_run_of_no_row_is_named(tmp_path):
+    write(replace(RUN, row="table1b_gamma3"), tmp_path)
+    with pytest.raises(
+        UserError, match="table1b_gamma3_seed0.json: there is no row table1b_gamma3"
+    ):
+        tables(CONFIGS, tmp_path)
+
+
 def test_runs_of_other_data_are_never_averaged(tmp_path):
     write(RUN, tmp_path)
     write(replace(RUN, seed=1, data="other 02"), tmp_path)
@@ -83,10 +99,13 @@ def test_ordering_counts_pairs():
         for row, ap in {"a": (0.10, 0.14), "b": (0.3, 0.3), "c": (0.12, 0.16)}.items()
     }
     text = ordering(samples, {"a": 1.0, "b": 2.0, "c": 3.0})
-    assert text.startswith(
-        "Pairs of rows in the paper's order: 1 of 3; in the other: 1; within noise: 1 "
-    )
+    assert text == "Pairs of rows in the paper's order: 1 of 3; in the other: 1; within noise: 1."
     assert ordering({}, {}) == ""
+
+
+def test_ordering_says_where_it_does_not_know_the_noise():
+    samples = {"a": Sample("a", (0.1,)), "b": Sample("b", (0.3,))}
+    assert "(of 1 pairs with one seed each" in ordering(samples, {"a": 1.0, "b": 2.0})
 
 
 def test_runs_without_a_known_row_are_kept_under_their_name():
