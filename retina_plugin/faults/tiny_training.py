@@ -118,7 +118,7 @@ def tiny_config(data: Path, work_dir: Path, **options: Any) -> Config:
 
 def without_formatting(cfg: Config) -> Config:
     """The config whose text MMEngine leaves as it is; to format it takes longer than to train."""
-    return Config(cfg.to_dict(), filename=cfg.filename, format_python_code=False)
+    return Config(cfg.to_dict(), cfg.text, cfg.filename, format_python_code=False)
 
 
 def warm() -> None:
