@@ -54,11 +54,11 @@ def test_every_seed_is_trained_on_both_sides(tiny_config, script, tmp_path):
 
 
 def test_a_finished_run_is_not_repeated(tiny_config, script, tmp_path):
-    out = tmp_path / "out"
-    compare(tiny_config(), script, out, [1])
+    cfg, out = tiny_config(), tmp_path / "out"
+    compare(cfg, script, out, [1])
     kept = {"side": "ours", "seed": 1, "AP": 0.9, "AP50": 0.9, "seconds": 1.0}
     (out / "ours_seed1.json").write_text(json.dumps(kept))
-    assert compare(tiny_config(), script, out, [1])[1] == Run(**kept)
+    assert compare(cfg, script, out, [1])[1] == Run(**kept)
 
 
 def test_results_of_another_config_are_not_mixed_in(tiny_config, script, tmp_path):
