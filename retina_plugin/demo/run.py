@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ..data.scene_files import make_scenes
+from ..engine.resume import find_latest_checkpoint
 from .progress import follow
 from .results import show_results
 
@@ -30,8 +31,8 @@ def run_demo(folder: Path, options: list[str]) -> dict[str, float]:
     options = ["--cfg-options", f"data_root={data}/", *options]
     start = [*mim, "train", "retina_plugin", CONFIG, "--work-dir", str(train)]
     follow(console, "2/3 training", [*start, *options], folder / "train.log")
-    checkpoint = (train / "last_checkpoint").read_text()
-    start = [*mim, "test", "retina_plugin", CONFIG, "--checkpoint", checkpoint]
+    checkpoint = find_latest_checkpoint(str(train))
+    start = [*mim, "test", "retina_plugin", CONFIG, "--checkpoint", str(checkpoint)]
     start += ["--work-dir", str(test), "--show-dir", "drawn"]
     follow(console, "3/3 evaluating", [*start, *options], folder / "test.log")
     return show_results(console, test, folder / "detections.png")
