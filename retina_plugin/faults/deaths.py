@@ -69,8 +69,12 @@ class Job:
         end = time.monotonic() + START
         while not (self.folder / "run" / POINTER).exists():
             if time.monotonic() > end or self.process.poll() is not None:
-                raise RuntimeError((self.folder / "log").read_text()[-2000:])
+                raise RuntimeError(self.last_words())
             time.sleep(0.1)
+
+    def last_words(self) -> str:
+        """The end of what it printed."""
+        return (self.folder / "log").read_text()[-2000:]
 
     def ranks(self) -> list[int]:
         """Processes that run the training script, without launchers and workers."""
@@ -150,7 +154,9 @@ def shell_dies() -> str | None:
         os.killpg(made.process.pid, signal.SIGHUP)
         made.process.wait()
         time.sleep(3)
-        return None if processes_of(made.mark) else "the run ended with its shell"
+        if processes_of(made.mark):
+            return None
+        return f"the run ended with its shell: {made.last_words()}"
 
 
 DEATHS: dict[str, Callable[[], str | None]] = {
