@@ -48,6 +48,16 @@ def processes_of(mark: str) -> dict[int, str]:
     return {pid: command for pid, command in found.items() if command}
 
 
+@contextmanager
+def _hearing_hangups() -> Iterator[None]:
+    """Where this runs under nohup itself, what it starts would ignore SIGHUP too."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 class Job:
     """A training in processes of its own."""
 
@@ -59,7 +69,7 @@ class Job:
         self.mark = uuid.uuid4().hex
         environment = {**os.environ, MARK: self.mark, "OMP_NUM_THREADS": "1"}
         environment["PYTHONPATH"] = str(Path(__file__).parents[2])
-        with (folder / "log").open("w") as log:
+        with (folder / "log").open("w") as log, _hearing_hangups():
             self.process = subprocess.Popen(
                 command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
             )
