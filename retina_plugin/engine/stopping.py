@@ -31,7 +31,6 @@ class StopHook(Hook):
 
     def __init__(self) -> None:
         self._asked = 0
-        self._process = 0
         self._before: dict[int, Any] = {}
         self._group: Any = None
 
@@ -39,13 +38,10 @@ class StopHook(Hook):
         """Listen; only Python's main thread can."""
         if get_world_size() > 1:
             self._group = torch_distributed.new_group(backend="gloo")
-        self._process = os.getpid()
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._hear) for number in SIGNALS}
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
-        if os.getpid() != self._process:
-            return  # a worker delivers its last batch; SIGTERM never comes here in a fork
         if self._asked == number == signal.SIGINT:
             self._stop_listening()
             signal.default_int_handler(number, frame)
@@ -117,7 +113,8 @@ class StopHook(Hook):
 
 # A signal between the fork and the child's first step is lost: Python forgets what its handlers
 # noted before. A pool that ends its workers at once would wait for such a child for ever, so
-# SIGTERM waits until the child has PyTorch's or the system's handler instead of ours.
+# SIGTERM waits until the child has handlers of its own. It ends by SIGTERM; Ctrl-C is its parent's,
+# so that workers deliver the last batch.
 _mask = threading.local()
 
 
@@ -130,8 +127,9 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork_in_child() -> None:
-    if getattr(signal.getsignal(signal.SIGTERM), "__func__", None) is StopHook._hear:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number, handler in ((signal.SIGTERM, signal.SIG_DFL), (signal.SIGINT, lambda *_: None)):
+        if getattr(signal.getsignal(number), "__func__", None) is StopHook._hear:
+            signal.signal(number, handler)
     signal.pthread_sigmask(signal.SIG_SETMASK, _mask.before)
 
 

@@ -50,7 +50,7 @@ def mend_loss(runner, batch):
 
 
 @pytest.fixture
-def make_runner(tiny_config, tmp_path):
+def make_runner(tiny_config):
     def build(at, how, **options):
         cfg = tiny_config(**{"train_dataloader.batch_size": 2, **options})
         runner = Runner.from_cfg(cfg)

@@ -37,8 +37,8 @@ class SignalInValidation(Hook):
 
 
 @pytest.fixture
-def make_runner(tiny_config, tmp_path):
-    def build(*signals, name="a", resume=False, **options):
+def make_runner(tiny_config):
+    def build(*signals, resume=False, **options):
         base = {"train_dataloader.batch_size": 1, "train_cfg.max_epochs": 2}
         cfg = tiny_config(**{**base, **options})
         cfg.resume = resume
@@ -66,7 +66,7 @@ def test_a_signal_saves_after_the_iteration_and_gives_the_shells_code(make_runne
 def test_the_next_regular_checkpoint_replaces_the_one_in_between(make_runner):
     with pytest.raises(Stopped):
         make_runner(Signal(2, signal.SIGTERM)).train()
-    runner = make_runner(name="b", resume=True)
+    runner = make_runner(resume=True)
     runner.train()
     names = {path.name for path in Path(runner.work_dir).glob("*.pth")}
     assert "iter_2.pth" not in names
@@ -84,7 +84,7 @@ def test_a_validation_is_left_out_and_the_next_epoch_is_whole(make_runner, inter
     name = (folder / "last_checkpoint").read_text()
     assert name == ("epoch_1.pth" if interval == 1 else "iter_4.pth")
     assert torch.load(folder / name, weights_only=False)["meta"]["epoch"] == 1
-    resumed = make_runner(name="b", resume=True, **options)
+    resumed = make_runner(resume=True, **options)
     resumed.train()
     assert (resumed.epoch, resumed.iter) == (2, 8)
 
