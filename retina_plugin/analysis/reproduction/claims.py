@@ -72,7 +72,7 @@ def is_better(rows: tuple[str, ...], others: tuple[str, ...]) -> Judge:
         if one is None or other is None:
             return UNKNOWN, ""
         gap, error = one.mean - other.mean, standard_error(one, other)
-        return _verdict(gap, error), f"{_said(one)} against {_said(other)}: {_points(gap, error)}"
+        return _verdict(gap, error), f"{_said(one)} against {_said(other)}: {points(gap, error)}"
 
     return judge
 
@@ -87,7 +87,7 @@ def are_alike(rows: tuple[str, ...]) -> Judge:
         low, high = found[0], found[-1]
         gap, error = high.mean - low.mean, standard_error(high, low)
         is_none = gap <= max(ALIKE * high.mean, SURE * error if error == error else 0)
-        words = ", ".join(map(_said, found)) + f": {_points(gap, error)} between the ends"
+        words = ", ".join(map(_said, found)) + f": {points(gap, error)} between the ends"
         return (HOLDS if is_none else FAILS), words
 
     return judge
@@ -107,7 +107,8 @@ def _said(sample: Sample) -> str:
     return f"{sample.row} {100 * sample.mean:.1f}{spread}"
 
 
-def _points(gap: float, error: float) -> str:
+def points(gap: float, error: float) -> str:
+    """A difference in percent, with its standard error where that is known."""
     return f"{100 * gap:+.1f}" + ("" if math.isnan(error) else f" ± {100 * error:.1f}")
 
 

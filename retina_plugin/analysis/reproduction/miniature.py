@@ -81,7 +81,9 @@ def train(run: Run, config: Path, data: str, arguments: SimpleNamespace) -> Fini
     Raises:
         UserError: it failed otherwise.
     """
-    work_dir = arguments.work_dirs / run.name
+    # An experiment must not leave its weights among those of another.
+    work_dirs = arguments.work_dirs or Path("work_dirs") / arguments.out.resolve().name
+    work_dir = work_dirs / run.name
     threads = {"OMP_NUM_THREADS": str(max((os.cpu_count() or 1) // arguments.jobs, 1))}
     started = time.monotonic()
     ended = train_apart(arguments.train_script, config, work_dir, _options(run, arguments), threads)

@@ -106,12 +106,16 @@ def table(**arguments: Any) -> int:
 
 
 def _table(arguments: SimpleNamespace) -> None:
-    shown = tables(arguments.configs, arguments.results)
+    deliver(tables(arguments.configs, arguments.results), arguments, "RetinaNet, reproduced")
+
+
+def deliver(shown: list[Shown], arguments: SimpleNamespace, title: str) -> None:
+    """Print tables, and write the files that are asked for."""
     print_tables(shown, terminal())
     if arguments.markdown:
         write_markdown(shown, arguments.markdown)
     if arguments.html:
-        write_page(shown, arguments.html, "RetinaNet, reproduced")
+        write_page(shown, arguments.html, title)
 
 
 def tables(configs: Path, folder: Path) -> list[Shown]:
@@ -126,10 +130,7 @@ def tables(configs: Path, folder: Path) -> list[Shown]:
     """
     left_out: list[LeftOut] = []
     rows = rows_in(configs / FOLDER)
-    found = read(folder)
-    for each in found:
-        check_alike([each], found[0].iterations, found[0].data, found[0].options, folder)
-    check_once(found, groups_of(rows), folder)
+    found = read_alike(folder, groups_of(rows))
     if not found:
         rows = rows_in(configs / "ablations")
         found, left_out = read_work_dirs(folder, rows)
@@ -139,6 +140,19 @@ def tables(configs: Path, folder: Path) -> list[Shown]:
             "as rows, for example table1b_gamma2."
         )
     return tables_of(rows, found, left_out, papers_numbers(configs / "ablations" / "metafile.yml"))
+
+
+def read_alike(folder: Path, groups: list[list[str]]) -> list[Finished]:
+    """The miniature's runs in a folder.
+
+    Raises:
+        UserError: they differ in data, schedule or options, are of no row or there twice.
+    """
+    found = read(folder)
+    for each in found:
+        check_alike([each], found[0].iterations, found[0].data, found[0].options, folder)
+    check_once(found, groups, folder)
+    return found
 
 
 def check_once(found: list[Finished], groups: list[list[str]], folder: Path) -> None:
@@ -232,11 +246,12 @@ def _measured(
         return ("left out" if left_out else "not run", "", "", f"0{without}", "")
     stopped = sum(bool(run.ended) for run in own)
     seeds = f"{len(own)}" + (f", {stopped} diverged" if stopped else "") + without
-    means = [_mean(ap_of(row, own, metric)) for metric in METRICS]
+    means = [mean_and_spread(ap_of(row, own, metric)) for metric in METRICS]
     return (*means, seeds, _gap(ap_of(row, own), ap_of("", base) if base else None))
 
 
-def _mean(sample: Sample) -> str:
+def mean_and_spread(sample: Sample) -> str:
+    """In percent; without a spread where there is one seed."""
     spread = "" if math.isnan(sample.spread) else f" ± {100 * sample.spread:.1f}"
     return f"{100 * sample.mean:.1f}{spread}"
 

@@ -37,13 +37,11 @@ def run(tmp_path, monkeypatch):
         for row in rows:
             (folder / f"mini_{row}.py").write_text(f"row = {row!r}\n")
         arguments = {"rows": [], "seeds": 1, "iterations": 90, "jobs": 1, "cfg_options": []}
-        arguments.update(options)
+        arguments |= {"out": tmp_path / "out", "work_dirs": tmp_path / "work", **options}
         return miniature(
             configs=tmp_path / "configs",
             train_script=tmp_path / "train.py",
             data_root=tmp_path / "data",
-            out=tmp_path / "out",
-            work_dirs=tmp_path / "work",
             **arguments,
         )
 
@@ -84,6 +82,13 @@ def test_an_experiment_changes_every_row_and_is_kept_apart(run, tmp_path, capsys
     assert read(tmp_path / "out")[0].options == ["param_scheduler.0.end=1"]
     assert run("good") == 1
     assert "with param_scheduler.0.end=1, not of 90 iterations" in capsys.readouterr().err
+
+
+def test_runs_of_an_experiment_do_not_lie_among_those_of_another(run, tmp_path):
+    for name in ("mini", "longer"):
+        assert run("good", out=tmp_path / "results" / name, work_dirs=None) == 0
+    found = [path.parent for path in sorted((tmp_path / "work_dirs").glob("*/good_seed0"))]
+    assert [path.name for path in found] == ["longer", "mini"]
 
 
 def test_jobs_at_once_share_the_processors(run, tmp_path):
