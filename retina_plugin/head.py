@@ -18,7 +18,7 @@ from .detections import Candidates, concatenate, detections, select
 from .errors import UserError
 from .kernels.candidates import is_small, promising, steady_sigmoid
 from .log import warn
-from .mining import OHEMSampler, factors_of_chosen
+from .mining import OHEMSampler
 from .normaliser import Normaliser
 from .objective import (
     box_loss,
@@ -304,7 +304,7 @@ class RetinaHead(BaseDenseHead):
             each = self.loss_cls(logits.flatten(0, 1), labels, reduction_override="none")
             losses = each.reshape(*targets.labels.shape, -1).sum(dim=-1)
         hard, kept = targets.only(self.sampler.choose(losses, grid.flat(), targets))
-        return hard, kept, factors_of_chosen(hard.used)
+        return hard, kept, self.normaliser(hard.used.sum(dim=1))
 
     def targets(
         self,

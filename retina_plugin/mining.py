@@ -20,9 +20,9 @@ class OHEMSampler:
     """OHEM, and OHEM 1:3, as `train_cfg.sampler` of RetinaHead.
 
     An anchor is scored by its classification loss, summed over the classes. The boxes of the NMS
-    are the anchors, which are to a dense head what the proposals are to Fast R-CNN. Both losses of
-    an image are divided by the number of its anchors that were chosen, as in Fast R-CNN's
-    minibatch: the paper names no normaliser.
+    are the anchors, which are to a dense head what the proposals are to Fast R-CNN. The head's
+    `normaliser` then counts the chosen anchors instead of the positives: those of each image, or
+    of the batch, which is Fast R-CNN's minibatch. The paper names no normaliser.
 
     Args:
         number: anchors of an image that are trained on (the paper's batch size: 128, 256, 512).
@@ -73,8 +73,3 @@ class OHEMSampler:
         """Indices of at most `number` anchors of those in `among` (R,)."""
         index = among.nonzero()[:, 0]
         return index[nms(anchors[index], loss[index], self.iou_threshold, at_most=number)]
-
-
-def factors_of_chosen(used: Tensor) -> Tensor:
-    """Factors (N,) of the images' losses, from the anchors (N, R) that are trained on."""
-    return 1 / (used.sum(dim=1).clamp(min=1).float() * len(used))

@@ -201,9 +201,11 @@ def test_batch_without_objects_has_a_finite_loss_and_a_gradient_everywhere(norma
         {"type": "retina_plugin.SoftmaxFocalLoss", "gamma": 0.0, "alpha": None},
     ],
 )
-def test_hard_examples_alone_are_trained_on(balanced, loss_cls, make_sample):
+@pytest.mark.parametrize("normaliser", ["image", "batch"])
+def test_hard_examples_alone_are_trained_on(balanced, loss_cls, normaliser, make_sample):
+    """Both losses are divided by their number, in each image or in the batch."""
     sampler = {"type": "retina_plugin.OHEMSampler", "number": 16, "balanced": balanced}
-    head = small_head(loss_cls=loss_cls, train_cfg={"sampler": sampler})
+    head = small_head(loss_cls=loss_cls, normaliser=normaliser, train_cfg={"sampler": sampler})
     samples = [make_sample([[10.0, 10.0, 60.0, 50.0]], [0], (128, 128)), make_sample()]
     x = features(batch=2)
     losses, grid = head.loss(x, samples), head.grid(x)
@@ -214,8 +216,9 @@ def test_hard_examples_alone_are_trained_on(balanced, loss_cls, make_sample):
     each = each.view(2, logits.shape[1], -1).sum(-1)
     used = head.sampler.choose(each.detach(), grid.flat(), targets)
     assert 0 < used[0].sum() <= 16
-    expected = (each * used).sum(1) / used.sum(1)
-    torch.testing.assert_close(losses["loss_cls"], expected.mean())
+    of_images, numbers = (each * used).sum(1), used.sum(1)
+    expected = {"image": (of_images / numbers).mean(), "batch": of_images.sum() / numbers.sum()}
+    torch.testing.assert_close(losses["loss_cls"], expected[normaliser])
     assert (losses["loss_bbox"] > 0) == bool((used & targets.is_positive).any())
     sum(losses.values()).backward()
     assert head.retina_cls.weight.grad.isfinite().all()

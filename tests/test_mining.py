@@ -6,7 +6,6 @@ from mmdet.structures.bbox import bbox_overlaps
 
 from retina_plugin import OHEMSampler
 from retina_plugin.errors import UserError
-from retina_plugin.mining import factors_of_chosen
 from retina_plugin.targets import ListedTargets, MaskedTargets
 
 
@@ -75,11 +74,6 @@ def test_targets_of_both_kinds_are_restricted_alike(batch):
     assert torch.equal(a.is_positive, b.is_positive)
     assert torch.equal(a.boxes, listed.boxes[kept])
     assert torch.equal(b.boxes, boxes[everything])
-
-
-def test_losses_are_divided_by_the_number_of_chosen_anchors():
-    used = torch.tensor([[True, True, False], [False, False, False]])
-    assert factors_of_chosen(used).tolist() == [1 / 4, 1 / 2]
 
 
 @pytest.mark.parametrize("options", [{"number": 3}, {"iou_threshold": 0.0}])
