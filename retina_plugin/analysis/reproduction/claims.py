@@ -102,9 +102,13 @@ def _verdict(gap: float, error: float) -> str:
 
 
 def _said(sample: Sample) -> str:
-    seeds = len(sample.values)
-    spread = f" ± {100 * sample.spread:.1f}" if seeds > 1 else ""
-    return f"{sample.row} {100 * sample.mean:.1f}{spread}"
+    return f"{sample.row} {mean_and_spread(sample)}"
+
+
+def mean_and_spread(sample: Sample) -> str:
+    """In percent; without a spread where there is one seed."""
+    spread = "" if math.isnan(sample.spread) else f" ± {100 * sample.spread:.1f}"
+    return f"{100 * sample.mean:.1f}{spread}"
 
 
 def points(gap: float, error: float) -> str:

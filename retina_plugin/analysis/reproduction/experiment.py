@@ -8,11 +8,11 @@ from typing import Any
 from ...engine.border import exit_code
 from ...errors import UserError
 from ..shown_tables import Shown
-from .claims import CLAIMS, UNKNOWN, Sample, Samples, points, standard_error
+from .claims import CLAIMS, UNKNOWN, Sample, Samples, mean_and_spread, points, standard_error
 from .miniature import FOLDER
 from .plan import groups_of, rows_in
 from .results import Finished
-from .tables import ap_of, by_row, deliver, mean_and_spread, read_alike
+from .tables import ap_of, by_row, deliver, read_alike
 
 
 def experiment(**arguments: Any) -> int:

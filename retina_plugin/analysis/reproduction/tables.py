@@ -12,7 +12,7 @@ from ...engine.border import exit_code
 from ...errors import UserError
 from ..metafile import metrics_of, models_in
 from ..shown_tables import Shown, print_tables, terminal, write_markdown, write_page
-from .claims import CLAIMS, SURE, Sample, Samples, standard_error
+from .claims import CLAIMS, SURE, Sample, Samples, mean_and_spread, standard_error
 from .miniature import FOLDER
 from .plan import groups_of, rows_in
 from .results import METRICS, Finished, check_alike, read
@@ -248,12 +248,6 @@ def _measured(
     seeds = f"{len(own)}" + (f", {stopped} diverged" if stopped else "") + without
     means = [mean_and_spread(ap_of(row, own, metric)) for metric in METRICS]
     return (*means, seeds, _gap(ap_of(row, own), ap_of("", base) if base else None))
-
-
-def mean_and_spread(sample: Sample) -> str:
-    """In percent; without a spread where there is one seed."""
-    spread = "" if math.isnan(sample.spread) else f" ± {100 * sample.spread:.1f}"
-    return f"{100 * sample.mean:.1f}{spread}"
 
 
 def _gap(own: Sample, base: Sample | None) -> str:
