@@ -41,10 +41,8 @@ def before_and_after(configs: Path, before: Path, after: Path) -> list[Shown]:
     change = changed(first[0], second[0], before, after)
     then, now = by_row(first, groups), by_row(second, groups)
     rows = list(dict.fromkeys(each.row for each in second))
-    return [
-        _rows_table(f"Changed: {change}", rows, then, now),
-        _claims_table(_samples(then, now), _samples(now, then)),
-    ]
+    claims = _claims_table(_samples(then, now), _samples(now, then))
+    return [_rows_table(f"Changed: {change}", rows, then, now), *([claims] if claims.rows else [])]
 
 
 def _runs(folder: Path, groups: list[list[str]]) -> list[Finished]:

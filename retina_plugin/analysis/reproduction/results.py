@@ -38,12 +38,13 @@ def write(finished: Finished, folder: Path) -> None:
 
 
 def read(folder: Path) -> list[Finished]:
-    """All runs in a folder.
+    """All runs in a folder, by row and seed.
 
     Raises:
         UserError: a file of it holds something else, or a number that is none.
     """
-    return [_read(path) for path in sorted(folder.glob("*_seed*.json"))]
+    found = [_read(path) for path in sorted(folder.glob("*_seed*.json"))]
+    return sorted(found, key=lambda run: (run.row, run.seed))  # by name seed 10 is before seed 2
 
 
 def _read(path: Path) -> Finished:

@@ -60,6 +60,15 @@ def test_a_row_of_the_experiment_alone_is_shown_without_a_change(folders):
     assert ("table1b_gamma5", "not run", "", "10.0", "10.0", "") in rows.rows
 
 
+def test_seeds_stand_in_their_order_and_a_table_of_no_claims_is_left_out(tmp_path):
+    """As names of files seed 10 is before seed 2."""
+    aps = [seed / 100 for seed in range(12)]
+    written(tmp_path / "before", FOCAL, 0.2)
+    written(tmp_path / "after", FOCAL, *aps, options=[CROPS])
+    (rows,) = before_and_after(CONFIGS, tmp_path / "before", tmp_path / "after")
+    assert rows.rows[0][3] == ", ".join(f"{100 * ap:.1f}" for ap in aps)
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -71,14 +80,14 @@ def test_a_row_of_the_experiment_alone_is_shown_without_a_change(folders):
 def test_what_has_changed_is_the_title(tmp_path, changes, said):
     written(tmp_path / "before", FOCAL, 0.2)
     written(tmp_path / "after", FOCAL, 0.2, **changes)
-    rows, _ = before_and_after(CONFIGS, tmp_path / "before", tmp_path / "after")
+    (rows,) = before_and_after(CONFIGS, tmp_path / "before", tmp_path / "after")
     assert rows.title == f"Changed: {said}"
 
 
 def test_an_option_that_was_taken_back_is_a_change(tmp_path):
     written(tmp_path / "before", FOCAL, 0.2, options=["a=1"])
     written(tmp_path / "after", FOCAL, 0.2)
-    rows, _ = before_and_after(CONFIGS, tmp_path / "before", tmp_path / "after")
+    (rows,) = before_and_after(CONFIGS, tmp_path / "before", tmp_path / "after")
     assert rows.title == "Changed: without a=1"
 
 
