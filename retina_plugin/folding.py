@@ -43,7 +43,10 @@ def folded_convolution(
     geometry = Geometry.of(conv)
     if not norm.training and geometry is not None:
         return convolve(x, *folded_weights(norm, conv), geometry, residual, relu)
-    out = efficient_conv_bn_eval_control(norm, conv, x)
+    if geometry is None:
+        out = efficient_conv_bn_eval_control(norm, conv, x)
+    else:
+        out = norm(convolve(x, conv.weight, conv.bias, geometry))
     out = out if residual is None else out + residual
     return out.relu() if relu else out
 

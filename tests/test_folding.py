@@ -6,6 +6,7 @@ import pytest
 import torch
 from mmdet.registry import MODELS
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from retina_plugin.folding import fold, folded_convolution, folded_weights
 
@@ -93,12 +94,42 @@ def test_folded_weights_are_convolution_and_norm(affine, bias):
     torch.testing.assert_close(nn.functional.conv2d(x, weight, shift), norm(conv(x)))
 
 
-def test_norm_that_trains_learns_its_statistics():
-    model = backbone({"depth": 18, "base_channels": 8}, norm_eval=False, frozen_stages=-1)
-    plain = copy.deepcopy(model)
-    fold(model)
-    model.train()
-    plain.train()
-    x = torch.randn(2, 3, 64, 64)
-    torch.testing.assert_close(model(x), plain(x))
-    torch.testing.assert_close(dict(model.named_buffers()), dict(plain.named_buffers()))
+def training_pair(dtype):
+    """A backbone whose batch norm trains, of 8 channels and channels last, and it folded."""
+    plain = backbone({"depth": 18, "base_channels": 8}, norm_eval=False, frozen_stages=-1)
+    plain.to(dtype, memory_format=torch.channels_last).train()
+    folded = copy.deepcopy(plain)
+    fold(folded)
+    return plain, folded
+
+
+def test_norm_that_trains_learns_its_statistics_with_the_same_gradients():
+    plain, folded = training_pair(torch.float64)
+    x = torch.randn(2, 3, 64, 64, dtype=torch.float64)
+    (expected, expected_grads), (got, grads) = run(plain, x), run(folded, x)
+    torch.testing.assert_close(got, expected)
+    torch.testing.assert_close(grads, expected_grads)
+    torch.testing.assert_close(dict(folded.named_buffers()), dict(plain.named_buffers()))
+
+
+class Convolutions(TorchDispatchMode):
+    """Shapes of the weights whose gradients PyTorch's own convolution computes."""
+
+    def __init__(self):
+        super().__init__()
+        self.shapes = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func is torch.ops.aten.convolution_backward.default:
+            self.shapes.add(tuple(args[2].shape[2:]))
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_no_strided_1x1_gradient_is_left_to_onednn_which_corrupts_memory(autocast):
+    """With few channels; uxlfoundation/oneDNN, issue 6035."""
+    _, folded = training_pair(torch.float32)
+    x = torch.randn(1, 3, 64, 64).to(memory_format=torch.channels_last)
+    with Convolutions() as seen, torch.autocast("cpu", enabled=autocast):
+        run(folded, x)
+    assert seen.shapes == {(3, 3), (7, 7)}

@@ -191,7 +191,12 @@ Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
 def _backward_of_product(
     outer: Tensor, x: Tensor, weight: Tensor, geometry: Geometry, wanted: tuple[bool, ...]
 ) -> Gradients:
-    """Of input, weight and bias; with strides twice as fast as oneDNN's convolution backward."""
+    """Of input, weight and bias; with strides twice as fast as oneDNN's convolution backward.
+
+    That one (torch 2.13) also writes past its own memory where such a convolution steps over fewer
+    than 16 channels, 8 without AVX-512, that lie channels last: a crash later, or a wrong gradient
+    (uxlfoundation/oneDNN, issue 6035).
+    """
     down, right = geometry.stride
     cells = _cells(outer)  # (N H' W', O)
     of_x = of_weight = None
