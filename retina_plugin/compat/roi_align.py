@@ -51,6 +51,7 @@ def roi_align_forward(
         ValueError: A RoI is not finite, names no image, or has a negative size while `aligned`.
     """
     features = at_least_float32(input).permute(0, 2, 3, 1).flatten(0, 2)
+    features = features.contiguous()  # a single image's is a view, over which sums are slow
     grid = Grid((aligned_height, aligned_width), spatial_scale, sampling_ratio, aligned)
     output.fill_(LOWEST if pool_mode == MAX_POOL else 0)
     argmax_y.fill_(-1)

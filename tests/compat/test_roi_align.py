@@ -107,6 +107,23 @@ def test_small_pieces_give_the_same(monkeypatch, features, rois):
         assert torch.equal(one, other)
 
 
+def test_a_single_image_is_pooled_as_in_a_batch_from_pixels_that_lie_together(
+    monkeypatch, features, rois
+):
+    rois = rois[rois[:, 0] == 0]
+    expected = forward(features, rois, **EVERY_WAY[-1])[0]
+    sums, together = module.embedding_bag, []
+
+    def watched(bags, rows, **options):
+        together.append(rows.is_contiguous())
+        return sums(bags, rows, **options)
+
+    monkeypatch.setattr(module, "embedding_bag", watched)
+    torch.testing.assert_close(forward(features[:1], rois, **EVERY_WAY[-1])[0], expected)
+    assert together
+    assert all(together)
+
+
 def test_no_roi_gives_nothing(features):
     output = forward(features, torch.zeros(0, 5).double(), **EVERY_WAY[0])[0]
     assert output.shape == (0, 2, *BINS)
