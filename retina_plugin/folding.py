@@ -41,12 +41,12 @@ def folded_convolution(
 ) -> Tensor:
     """ReLU(norm(conv(x)) + residual); the sum and the ReLU are optional."""
     geometry = Geometry.of(conv)
-    if not norm.training and geometry is not None:
-        return convolve(x, *folded_weights(norm, conv), geometry, residual, relu)
     if geometry is None:
         out = efficient_conv_bn_eval_control(norm, conv, x)
-    else:
+    elif norm.training:
         out = norm(convolve(x, conv.weight, conv.bias, geometry))
+    else:
+        return convolve(x, *folded_weights(norm, conv), geometry, residual, relu)
     out = out if residual is None else out + residual
     return out.relu() if relu else out
 
