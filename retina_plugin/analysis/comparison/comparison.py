@@ -193,7 +193,7 @@ def _row(
 
 def percent(metrics: Mapping[str, float]) -> dict[str, float]:
     """COCO's numbers from 0 to 100; its -1 stays."""
-    return {name: 100 * value if value >= 0 else value for name, value in metrics.items()}
+    return {name: round(100 * value, 4) if value >= 0 else value for name, value in metrics.items()}
 
 
 def _said(run: Trained) -> str:

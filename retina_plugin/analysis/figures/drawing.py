@@ -143,5 +143,6 @@ def draw_speed(
                     axes.annotate(name, (time, ap), color=color, **place)
             axes.set(title=title, xlabel="milliseconds an image", ylabel="AP")
             axes.margins(x=0.2, y=0.12)
-            if len(panel) > 1:
-                axes.legend(loc="lower right")
+            if len(panel) > 1:  # below, where no point can lie
+                place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.16)}
+                axes.legend(**place, ncols=len(panel), fontsize=9, columnspacing=1.5)

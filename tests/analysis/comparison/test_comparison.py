@@ -216,3 +216,7 @@ def test_a_model_is_trained_then_evaluated_and_measured(run, tiny, tmp_path):
     assert re.search(r"trained 0 min: \d+ iterations of 4 images in ", row["note"])
     assert row["metrics"].keys() >= {"AP", "AP50"}
     assert row["milliseconds"] > 0
+
+
+def test_percent_keeps_the_digits_of_cocos_numbers_and_its_minus_one():
+    assert comparison.percent({"AP": 0.468, "APL": -1}) == {"AP": 46.8, "APL": -1}
