@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ..engine.lifetime import STARTER_VARIABLE
 from ..errors import UserError
 
 NOT_FINITE = "was not finite"
@@ -48,12 +49,15 @@ def run_logged(
     options: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
 ) -> tuple[int, Path]:
-    """Train as `train_apart` does, and give the exit code and the log."""
+    """Train as `train_apart` does, and give the exit code and the log.
+
+    The training ends with this process, even where this one is killed.
+    """
     work_dir.mkdir(parents=True, exist_ok=True)
     log = work_dir / "log.txt"
     command = [sys.executable, str(script), str(config), "--work-dir", str(work_dir)]
     command += ["--cfg-options", *options] if options else []
-    own = {**os.environ, **(environment or {})}
+    own = {**os.environ, **(environment or {}), STARTER_VARIABLE: str(os.getpid())}
     with open(log, "w") as file:
         done = subprocess.run(command, stdout=file, stderr=file, check=False, env=own)
     return done.returncode, log

@@ -1,4 +1,4 @@
-"""A training ends with the mim or torchrun that started it, so that a stopped job leaves no orphan.
+"""A training ends with the mim, torchrun or tool that started it: a stopped job leaves no orphan.
 
 A shell is not followed: a run under nohup, tmux or setsid goes on without it.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 GENERATIONS = 3
 WORDS = 8  # of its command, among which are python's own options in `python -m mim`
 AGENT_VARIABLE = "TORCHELASTIC_RUN_ID"  # what torchrun sets for its children
+STARTER_VARIABLE = "RETINA_PLUGIN_STARTER"  # the process id of a tool that trains several models
 
 
 def _command(pid: int) -> list[str]:
@@ -28,7 +29,10 @@ def _stat(pid: int) -> list[str]:
 
 
 def find_starter() -> int | None:
-    """The process id of the mim that this process descends from, else of its torchrun; or None."""
+    """The process id of our tool, of the mim that this process descends from, else of torchrun."""
+    tool = os.environ.get(STARTER_VARIABLE, "")
+    if tool.isdecimal():
+        return int(tool)
     mim = _find_mim()
     if mim is None and AGENT_VARIABLE in os.environ:
         return os.getppid()

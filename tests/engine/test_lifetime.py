@@ -7,6 +7,8 @@ import pytest
 
 from retina_plugin.engine import lifetime
 
+STARTER = lifetime.STARTER_VARIABLE
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 # A child that says it is ready and then waits for more than the test takes.
@@ -16,15 +18,16 @@ CHILD = (
     "follow_starter(); print(find_starter(), flush=True); time.sleep(60)"
 )
 PARENT = (
-    "import subprocess, sys\n"
-    "child = subprocess.Popen([sys.executable, '-W', 'ignore', '-c', sys.argv[1]])\n"
-    "child.wait()"
+    "import os, subprocess, sys\n"
+    "own = {**os.environ, **{name: str(os.getpid()) for name in sys.argv[2:]}}\n"
+    "subprocess.run([sys.executable, '-W', 'ignore', '-c', sys.argv[1]], env=own)"
 )
 
 
 @pytest.fixture(autouse=True)
 def without_torchrun(monkeypatch):
     monkeypatch.delenv(lifetime.AGENT_VARIABLE, raising=False)
+    monkeypatch.delenv(lifetime.STARTER_VARIABLE, raising=False)
 
 
 def test_without_mim_torchrun_is_followed(monkeypatch):
@@ -39,6 +42,15 @@ def test_a_process_without_mim_follows_nobody(monkeypatch):
     assert lifetime.find_starter() is None
     lifetime.follow_starter()
     assert threading.active_count() == before
+
+
+def test_a_tool_of_ours_is_followed_before_torchrun(monkeypatch):
+    monkeypatch.setattr(lifetime, "_command", lambda pid: ["bash"])
+    monkeypatch.setenv(lifetime.AGENT_VARIABLE, "none")
+    monkeypatch.setenv(lifetime.STARTER_VARIABLE, "1234")
+    assert lifetime.find_starter() == 1234
+    monkeypatch.setenv(lifetime.STARTER_VARIABLE, "somebody")
+    assert lifetime.find_starter() == os.getppid()
 
 
 def test_mim_is_found_within_three_generations(monkeypatch):
@@ -62,13 +74,12 @@ def test_an_unreadable_ancestor_ends_the_search(monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_training_ends_with_the_mim_that_started_it(tmp_path):
-    mim = tmp_path / "mim"
-    mim.write_text(PARENT)
-    child = CHILD.format(path=sys.path)
-    with subprocess.Popen(
-        [sys.executable, str(mim), child], stdout=subprocess.PIPE, text=True
-    ) as parent:
+@pytest.mark.parametrize(("starter", "variables"), [("mim", []), ("tool.py", [STARTER])])
+def test_a_training_ends_with_what_started_it(tmp_path, starter, variables):
+    file = tmp_path / starter
+    file.write_text(PARENT)
+    command = [sys.executable, str(file), CHILD.format(path=sys.path), *variables]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout.readline().strip() == str(parent.pid)
         parent.kill()
         # The child holds the other end of the pipe: it closes when the child has ended.
