@@ -29,7 +29,7 @@ def _stat(pid: int) -> list[str]:
 
 
 def find_starter() -> int | None:
-    """The process id of our tool, of the mim that this process descends from, else of torchrun."""
+    """The process id of our tool, else of the mim above this process, else of torchrun; or None."""
     tool = os.environ.get(STARTER_VARIABLE, "")
     if tool.isdecimal():
         return int(tool)

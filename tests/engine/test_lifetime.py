@@ -7,8 +7,6 @@ import pytest
 
 from retina_plugin.engine import lifetime
 
-STARTER = lifetime.STARTER_VARIABLE
-
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 # A child that says it is ready and then waits for more than the test takes.
@@ -74,7 +72,9 @@ def test_an_unreadable_ancestor_ends_the_search(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("starter", "variables"), [("mim", []), ("tool.py", [STARTER])])
+@pytest.mark.parametrize(
+    ("starter", "variables"), [("mim", []), ("tool.py", [lifetime.STARTER_VARIABLE])]
+)
 def test_a_training_ends_with_what_started_it(tmp_path, starter, variables):
     file = tmp_path / starter
     file.write_text(PARENT)

@@ -39,6 +39,8 @@ GAMMAS = (0.0, 0.5, 1.0, 2.0)  # of figure 4
 # Beside the points of figure 2: on lines, which run close, below and above by turns.
 ON_LINES: Any = ({"xytext": (4, -12)}, {"xytext": (-5, 6), "ha": "right"})
 ELSEWHERE: Any = {"xytext": (6, -4)}
+# Its legend, where no point can lie.
+BELOW: Any = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.16), "fontsize": 9}
 
 
 @contextmanager
@@ -143,6 +145,5 @@ def draw_speed(
                     axes.annotate(name, (time, ap), color=color, **place)
             axes.set(title=title, xlabel="milliseconds an image", ylabel="AP")
             axes.margins(x=0.2, y=0.12)
-            if len(panel) > 1:  # below, where no point can lie
-                place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.16)}
-                axes.legend(**place, ncols=len(panel), fontsize=9, columnspacing=1.5)
+            if len(panel) > 1:
+                axes.legend(**BELOW, ncols=len(panel), columnspacing=1.5)
