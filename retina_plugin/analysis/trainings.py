@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..engine.lifetime import STARTER_VARIABLE
+from ..engine.lifetime import as_starter
 from ..errors import UserError
 
 NOT_FINITE = "was not finite"
@@ -57,7 +57,7 @@ def run_logged(
     log = work_dir / "log.txt"
     command = [sys.executable, str(script), str(config), "--work-dir", str(work_dir)]
     command += ["--cfg-options", *options] if options else []
-    own = {**os.environ, **(environment or {}), STARTER_VARIABLE: str(os.getpid())}
+    own = {**os.environ, **(environment or {}), **as_starter()}
     with open(log, "w") as file:
         done = subprocess.run(command, stdout=file, stderr=file, check=False, env=own)
     return done.returncode, log

@@ -10,6 +10,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from ..engine.lifetime import as_starter
 from ..errors import UserError
 
 # MMEngine's log line of a training or test iteration: "Epoch(train) [2][ 10/300] ... eta: 0:03:10".
@@ -37,7 +38,7 @@ def follow(console: Console, title: str, command: list[str], log: Path) -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**one_core_left(os.cpu_count() or 1), **os.environ},
+            env={**one_core_left(os.cpu_count() or 1), **os.environ, **as_starter()},
         ) as process:
             watch(_copied(process.stdout or (), file), show)
         if process.returncode != 0:

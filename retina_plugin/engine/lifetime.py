@@ -14,7 +14,7 @@ from pathlib import Path
 GENERATIONS = 3
 WORDS = 8  # of its command, among which are python's own options in `python -m mim`
 AGENT_VARIABLE = "TORCHELASTIC_RUN_ID"  # what torchrun sets for its children
-STARTER_VARIABLE = "RETINA_PLUGIN_STARTER"  # the process id of a tool that trains several models
+STARTER_VARIABLE = "RETINA_PLUGIN_STARTER"  # the process id of a tool of ours that trains
 
 
 def _command(pid: int) -> list[str]:
@@ -26,6 +26,11 @@ def _stat(pid: int) -> list[str]:
     # The fields after the command's name, which is in brackets and may hold blanks:
     # state, parent, ..., and as the twentieth the start time, which tells reused ids apart.
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def as_starter() -> dict[str, str]:
+    """Environment of a training that is to end with this process, even where this one is killed."""
+    return {STARTER_VARIABLE: str(os.getpid())}
 
 
 def find_starter() -> int | None:

@@ -1,11 +1,13 @@
 """What is shown while a command runs, from the log that MMEngine writes."""
 
+import os
 import sys
 
 import pytest
 from rich.console import Console
 
 from retina_plugin.demo.progress import follow, last_error, one_core_left, watch
+from retina_plugin.engine.lifetime import STARTER_VARIABLE
 from retina_plugin.errors import UserError
 
 LOG = """
@@ -46,6 +48,12 @@ def test_one_core_is_left_to_others(cores, threads, tmp_path, monkeypatch):
     command = [sys.executable, "-c", "import os; print(os.environ['OMP_NUM_THREADS'])"]
     follow(Console(quiet=True), "training", command, tmp_path / "log")
     assert (tmp_path / "log").read_text() == f"{threads}\n"
+
+
+def test_command_is_told_whose_it_is(tmp_path):
+    command = [sys.executable, "-c", f"import os; print(os.environ[{STARTER_VARIABLE!r}])"]
+    follow(Console(quiet=True), "training", command, tmp_path / "log")
+    assert int((tmp_path / "log").read_text()) == os.getpid()
 
 
 @pytest.mark.parametrize(
