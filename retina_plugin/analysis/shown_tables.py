@@ -1,6 +1,6 @@
-"""Tables for a terminal, as Markdown and as a page."""
+"""Pages of tables for a terminal, as Markdown and as HTML."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,11 @@ from rich.table import Table
 
 AP = (
     "AP is COCO's average precision in percent, a mean over classes and over how well a box must "
-    "overlap the object's (IoU 0.5 to 0.95); AP50 and AP75 ask for 0.5 and 0.75; APS, APM and APL "
-    "are of objects below 32 x 32 px, up to 96 x 96 px and above."
+    "overlap the object's (IoU 0.5 to 0.95); AP50 and AP75 ask for 0.5 and 0.75."
+)
+AP_OF_SIZES = (
+    "APS, APM and APL are of objects below 32 x 32 px, up to 96 x 96 px and above; where there are "
+    "few such objects they say little."
 )
 WIDTH = 240  # characters of a Markdown line
 PIPED_WIDTH = 110  # where the output is no terminal
@@ -29,15 +32,26 @@ class Shown:
     lead: str = ""  # above: what the table is about
 
 
+@dataclass(frozen=True)
+class Page:
+    """Tables that are shown together."""
+
+    title: str
+    tables: Sequence[Shown]
+    intro: str = ""  # what they have in common
+
+
 def terminal() -> Console:
     """Where tables are printed: as wide as the terminal, or so that a row stays a line."""
     console = Console()
     return console if console.is_terminal else Console(width=PIPED_WIDTH)
 
 
-def print_tables(shown: Iterable[Shown], console: Console) -> None:
-    """Print them in a terminal."""
-    for each in shown:
+def print_page(page: Page, console: Console) -> None:
+    """Print it in a terminal."""
+    if page.intro:
+        console.print(f"{page.intro}\n", markup=False, highlight=False)
+    for each in page.tables:
         console.print(each.title, style="bold", markup=False, highlight=False)
         if each.lead:
             console.print(each.lead, markup=False, highlight=False)
@@ -45,11 +59,13 @@ def print_tables(shown: Iterable[Shown], console: Console) -> None:
         console.print(f"{each.note}\n", markup=False, highlight=False)
 
 
-def write_markdown(shown: Iterable[Shown], path: Path) -> None:
-    """Write them for a repository's page."""
+def write_markdown(page: Page, path: Path) -> None:
+    """Write it for a repository."""
     with open(path, "w") as file:
         console = Console(file=file, width=WIDTH)
-        for each in shown:
+        if page.intro:
+            console.print(f"{page.intro}\n", markup=False, soft_wrap=True)
+        for each in page.tables:
             console.print(f"### {each.title}\n", markup=False)
             if each.lead:
                 console.print(f"{each.lead}\n", markup=False, soft_wrap=True)
@@ -58,9 +74,9 @@ def write_markdown(shown: Iterable[Shown], path: Path) -> None:
                 console.print(f"{line}\n", markup=False, soft_wrap=True)
 
 
-def write_page(shown: Iterable[Shown], path: Path, title: str) -> None:
-    """Write them as one HTML file."""
-    path.write_text(PAGE.render(tables=list(shown), title=title, intro=AP))
+def write_html(page: Page, path: Path) -> None:
+    """Write it as one HTML file."""
+    path.write_text(HTML.render(tables=page.tables, title=page.title, intro=page.intro))
 
 
 def _table(each: Shown, style: box.Box) -> Table:
@@ -70,7 +86,7 @@ def _table(each: Shown, style: box.Box) -> Table:
     return made
 
 
-PAGE = Template(
+HTML = Template(
     """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>{{ title }}</title>
 <style>
@@ -79,7 +95,7 @@ table { border-collapse: collapse; } th, td { padding: .2em .9em .2em 0; text-al
 th { border-bottom: 2px solid; } td { border-bottom: 1px solid #ddd; vertical-align: top; }
 </style>
 <h1>{{ title }}</h1>
-<p>{{ intro }}</p>
+{% if intro %}<p>{{ intro }}</p>{% endif %}
 {% for table in tables %}<h2>{{ table.title }}</h2>
 {% if table.lead %}<p>{{ table.lead }}</p>{% endif %}
 <table><tr>{% for column in table.columns %}<th>{{ column }}</th>{% endfor %}</tr>

@@ -20,7 +20,7 @@ from ...errors import UserError
 from ..arguments import check_device, check_positive
 from ..dataset_name import data_of, evaluation_data
 from ..scalars import coco_metrics
-from ..shown_tables import print_tables, terminal, write_markdown, write_page
+from ..shown_tables import AP, AP_OF_SIZES, Page, print_page, terminal, write_html, write_markdown
 from .budget import Trained, kept, trained
 from .candidates import Candidate, candidates
 from .configs import config_of, has_data
@@ -208,10 +208,10 @@ def _said(run: Trained) -> str:
 def _show(rows: list[Row], arguments: SimpleNamespace) -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     write_rows(rows, arguments.out / "comparison.json")
-    shown = tables(rows)
+    page = Page("Detectors side by side", tables(rows), f"{AP} {AP_OF_SIZES}")
     console = terminal()
-    print_tables(shown, console)
-    write_markdown(shown, arguments.out / "comparison.md")
-    write_page(shown, arguments.out / "comparison.html", "Detectors side by side")
+    print_page(page, console)
+    write_markdown(page, arguments.out / "comparison.md")
+    write_html(page, arguments.out / "comparison.html")
     drawn = " and figure2_speed" if plot(rows, arguments.out) else ""
     console.print(f"comparison.json, .md and .html{drawn} are in {arguments.out}.")

@@ -17,8 +17,8 @@ TITLES = {
 ORDER = tuple(TITLES)
 # Rows of Table 1e, which Figure 2 joins by a line for each backbone.
 SCALES = {
-    "table1e_r50_": "RetinaNet, ResNet-50 (paper)",
-    "table1e_r101_": "RetinaNet, ResNet-101 (paper)",
+    "table1e_r50_": "RetinaNet R50, 400 to 800 px",
+    "table1e_r101_": "RetinaNet R101, 400 to 800 px",
 }
 NOTES = {
     MEASURED: (

@@ -36,9 +36,9 @@ STYLE: Any = {
 }
 LINES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
 GAMMAS = (0.0, 0.5, 1.0, 2.0)  # of figure 4
-# Beside the points of figure 2: on lines, which run close, below and above by turns.
-ON_LINES: Any = ({"xytext": (4, -12)}, {"xytext": (-5, 6), "ha": "right"})
-ELSEWHERE: Any = {"xytext": (6, -4)}
+# Names in figure 2: beside a point, but below the first of a line.
+NAMES: Any = {"textcoords": "offset points", "size": 7.5}
+BESIDE, BELOW_IT = (6, -3), (4, -12)
 # Its legend, where no point can lie.
 BELOW: Any = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.16), "fontsize": 9}
 
@@ -63,10 +63,10 @@ def draw_focal_loss(folder: Path) -> None:
     p_t = torch.linspace(0.001, 0.999, 999, dtype=torch.float64)
     with drawn(folder, "figure1_focal_loss") as (axes,):
         for gamma, line in zip(FIGURE_1, LINES, strict=True):
-            label = "γ = 0: cross entropy" if gamma == 0 else f"γ = {gamma:g}"
+            label = "γ = 0 (CE)" if gamma == 0 else f"γ = {gamma:g}"
             axes.plot(p_t, losses_over_p_t(p_t, gamma), linestyle=line, label=label)
         axes.axvspan(0.6, 1, color="#eeeeee", zorder=0)
-        axes.text(0.8, 2.4, "well classified", ha="center")
+        axes.text(0.8, 1.2, "well classified", ha="center")
         axes.set(xlabel="p$_t$, probability of the true class", ylabel="loss", ylim=(0, 5))
         axes.set(xlim=(0, 1))
         axes.legend(title="focal loss")
@@ -79,9 +79,13 @@ def draw_forms(folder: Path) -> None:
         for (name, gamma, beta), line in zip(FIGURE_5, cycle(LINES)):
             losses.plot(x_t, losses_over_x_t(x_t, gamma, beta), linestyle=line, label=name)
             slopes.plot(x_t, slopes_over_x_t(x_t, gamma, beta), linestyle=line, label=name)
-        label = "x$_t$ = y x, positive where the example is classified well"
-        losses.set(xlabel=label, ylabel="loss", ylim=(0, 5))
-        slopes.set(xlabel=label, ylabel="derivative of the loss over x$_t$")
+        label = "x$_t$, the logit with the sign of the truth"
+        losses.set(title="figure 5: the loss", xlabel=label, ylabel="loss", ylim=(0, 5))
+        slopes.set(title="figure 6: its derivative", xlabel=label)
+        slopes.set_ylabel("derivative with respect to x$_t$")
+        for axes in (losses, slopes):
+            axes.axvspan(0, 5, color="#eeeeee", zorder=0)
+        slopes.text(2.5, -0.6, "classified rightly", ha="center")
         losses.legend()
 
 
@@ -113,7 +117,8 @@ def draw_histograms(folder: Path, over_training: Mapping[int, Examples]) -> None
                 style = {"color": f"{shade:.2f}", "linestyle": line, "linewidth": 2 - shade}
                 label = f"{iteration}"
                 axes.stairs(shares / counts.sum(), edges, baseline=None, label=label, **style)
-            axes.set(title=kind, xlabel="p$_t$", ylabel="share of the examples", yscale="log")
+            axes.set(title=kind, xlabel="p$_t$, probability of the truth", xlim=(0, 1))
+            axes.set(ylabel="share of the examples in a twentieth", yscale="log")
         both[1].legend(title="iterations", loc="center left", bbox_to_anchor=(1, 0.5))
 
 
@@ -128,22 +133,31 @@ def draw_speed(
         folder: of the files.
         panels: by title, as times of different machines share no axis; of each group in a panel
             (name, milliseconds, AP).
-        joined: groups whose points a line joins.
+        joined: groups whose points a line joins; its first and its last have their names.
     """
     groups = list(dict.fromkeys(group for panel in panels.values() for group in panel))
     styles = dict(zip(groups, zip(COLORS, LINES, "os^Dv", strict=True), strict=False))
-    places = dict(zip(joined, cycle(ON_LINES), strict=False))
     with drawn(folder, "figure2_speed", columns=len(panels), width=7) as all_axes:
         for axes, (title, panel) in zip(all_axes, panels.items(), strict=True):
             for group, points in panel.items():
                 color, dashes, marker = styles[group]
+                points = sorted(points, key=lambda point: point[1])
                 line: Any = dashes if group in joined else "none"
-                names, times, aps = zip(*sorted(points, key=lambda point: point[1]), strict=True)
+                _, times, aps = zip(*points, strict=True)
                 axes.plot(times, aps, linestyle=line, color=color, marker=marker, label=group)
-                place = {"textcoords": "offset points", "size": 8, **places.get(group, ELSEWHERE)}
-                for name, time, ap in zip(names, times, aps, strict=True):
-                    axes.annotate(name, (time, ap), color=color, **place)
+                _name(axes, points, color, group in joined)
             axes.set(title=title, xlabel="milliseconds an image", ylabel="AP")
             axes.margins(x=0.2, y=0.12)
+            axes.set_xlim(left=0)
             if len(panel) > 1:
                 axes.legend(**BELOW, ncols=len(panel), columnspacing=1.5)
+
+
+def _name(
+    axes: Axes, points: Sequence[tuple[str, float, float]], color: str, on_a_line: bool
+) -> None:
+    """Write the names of points of figure 2 beside them."""
+    named = dict.fromkeys((points[0], points[-1])) if on_a_line else points
+    for name, time, ap in named:
+        place = BELOW_IT if on_a_line and time == points[0][1] else BESIDE
+        axes.annotate(name, (time, ap), color=color, xytext=place, **NAMES)

@@ -7,12 +7,17 @@ from typing import Any
 
 from ...engine.border import exit_code
 from ...errors import UserError
-from ..shown_tables import Shown
+from ..shown_tables import AP, Page, Shown
 from .claims import CLAIMS, UNKNOWN, Sample, Samples, mean_and_spread, points, standard_error
 from .miniature import FOLDER
 from .plan import groups_of, rows_in
 from .results import Finished
 from .tables import ap_of, by_row, deliver, read_alike
+
+INTRO = (
+    "Trainings of the miniature, before and after one thing was changed for all of them. Rows have "
+    "the names of their configs, in which 0p5 is 0.5."
+)
 
 
 def experiment(**arguments: Any) -> int:
@@ -22,7 +27,7 @@ def experiment(**arguments: Any) -> int:
 
 def _experiment(arguments: SimpleNamespace) -> None:
     shown = before_and_after(arguments.configs, arguments.before, arguments.after)
-    deliver(shown, arguments, "RetinaNet, one thing changed")
+    deliver(Page("RetinaNet, one thing changed", shown, f"{INTRO} {AP}"), arguments)
 
 
 def before_and_after(configs: Path, before: Path, after: Path) -> list[Shown]:
@@ -89,8 +94,11 @@ def _rows_table(
     for row in rows:
         one, other = (ap_of(row, runs[row]) if row in runs else None for runs in (then, now))
         cells.append((row, *_seeds(one), *_seeds(other), _difference(one, other)))
-    note = "AP in percent; the spread is the standard deviation over the seeds, the change has its "
-    return Shown(title, columns, cells, f"{note}standard error. A run that diverged counts as 0.")
+    note = (
+        "Where a row has several seeds, ± after a mean is their standard deviation, after a change "
+        "its standard error. A run that diverged counts as 0."
+    )
+    return Shown(title, columns, cells, note)
 
 
 def _seeds(sample: Sample | None) -> tuple[str, str]:
@@ -112,5 +120,8 @@ def _claims_table(then: Samples, now: Samples) -> Shown:
         if UNKNOWN not in (verdict, new_verdict):
             cells.append((claim.text, measured, verdict, new_measured, new_verdict))
     columns = "claim", "before", "verdict", "after", "verdict"
-    note = "Judged by the rows that were trained both before and after the change."
+    note = (
+        "Judged by the rows that were trained both before and after the change; with one seed each "
+        "there is no verdict, as the noise is not known."
+    )
     return Shown("The claims that these rows can judge", columns, cells, note)

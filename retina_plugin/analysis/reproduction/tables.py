@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,92 +10,24 @@ from typing import Any
 from ...engine.border import exit_code
 from ...errors import UserError
 from ..metafile import metrics_of, models_in
-from ..shown_tables import Shown, print_tables, terminal, write_markdown, write_page
-from .claims import CLAIMS, SURE, Sample, Samples, mean_and_spread, standard_error
+from ..shown_tables import AP, Page, Shown, print_page, terminal, write_html, write_markdown
+from .blocks import BLOCKS, Block
+from .claims import CLAIMS, SURE, Sample, Samples, mean_and_spread, points, standard_error
 from .miniature import FOLDER
 from .plan import groups_of, rows_in
 from .results import METRICS, Finished, check_alike, read
 from .work_dirs import LeftOut, read_work_dirs
 
-
-@dataclass(frozen=True)
-class Block:
-    """Rows that the paper compares."""
-
-    title: str
-    prefix: str  # of their names
-    baseline: str
-    lead: str  # what they are
-
-
-BLOCKS = (
-    Block(
-        "Section 5.1: initialisation, hinge",
-        "section5_",
-        "section5_ce_prior",
-        "Plain cross entropy on all anchors, nearly all of them background. It starts with every "
-        "output at 0.5 (usual initialisation) or at the prior pi, 0.01. A hinge on p_t, the "
-        "probability of the true class, is the paper's negative result.",
-    ),
-    Block(
-        "Table 1a: alpha-balanced cross entropy",
-        "table1a_",
-        "table1a_alpha0p50",
-        "Cross entropy in which an anchor on an object weighs alpha, one on background 1 - alpha.",
-    ),
-    Block(
-        "Table 1b: focal loss, each gamma with its best alpha",
-        "table1b_",
-        "table1b_gamma0",
-        "The higher gamma, the less an anchor counts that is classified well already; gamma 0 is "
-        "cross entropy.",
-    ),
-    Block(
-        "Table 1c: scales and aspect ratios of anchors",
-        "table1c_",
-        "table1c_scales1_ratios1",
-        "How many sizes and shapes of anchors stand on each cell; all with focal loss.",
-    ),
-    Block(
-        "Table 1d: OHEM against focal loss",
-        "table1d_",
-        "table1d_fl",
-        "Online hard example mining trains on the anchors with the highest loss: so many of an "
-        "image, without those that overlap a harder one by more than the NMS threshold; 1:3 takes "
-        "three on background for each on an object.",
-    ),
-    Block(
-        "Appendix: FL* against FL and CE",
-        "appendix_",
-        "appendix_ce",
-        "FL* is another loss of the same shape, with gamma and beta in its name.",
-    ),
-    Block(
-        "Section 4.1: the prior",
-        "section4_",
-        "table1b_gamma2",
-        "Focal loss from other probabilities of an object at the start; the baseline has 0.01.",
-    ),
-    Block(
-        "Table 1e: depth and scale",
-        "table1e_",
-        "table1e_r50_600",
-        "ResNet-50 and -101 at several lengths of an image's shorter side, in pixels. The paper's "
-        "numbers are on test-dev.",
-    ),
-    Block(
-        "Table 2: scale jitter and a longer schedule",
-        "table2_",
-        "table2_r101",
-        "The paper's best models; its numbers are on test-dev.",
-    ),
-    Block(
-        "Section 3.2: focal loss over a softmax",
-        "section3_",
-        "table1b_gamma2",
-        "One softmax over the classes and background, where the baseline has a sigmoid a class.",
-    ),
+NAMES = (
+    "Rows have the names of their configs, in which 0p5 is 0.5. ± after a mean is the standard "
+    "deviation over the seeds."
 )
+SMALL = (
+    "Measured is the miniature: a ResNet-18 from random weights, {iterations} iterations on crops, "
+    "of the data {data} (name and digest). The paper's numbers are of COCO, with ResNet-50 (Table "
+    "1d: ResNet-101) and 90,000 iterations: compare what is better than what, not the numbers."
+)
+WHOLE = "Measured is what the work dirs hold, evaluated on {data}."
 CLAIMS_LEAD = "What the paper says of these experiments, and whether the runs above show it."
 
 
@@ -106,19 +37,19 @@ def table(**arguments: Any) -> int:
 
 
 def _table(arguments: SimpleNamespace) -> None:
-    deliver(tables(arguments.configs, arguments.results), arguments, "RetinaNet, reproduced")
+    deliver(tables(arguments.configs, arguments.results), arguments)
 
 
-def deliver(shown: list[Shown], arguments: SimpleNamespace, title: str) -> None:
-    """Print tables, and write the files that are asked for."""
-    print_tables(shown, terminal())
+def deliver(page: Page, arguments: SimpleNamespace) -> None:
+    """Print a page, and write the files that are asked for."""
+    print_page(page, terminal())
     if arguments.markdown:
-        write_markdown(shown, arguments.markdown)
+        write_markdown(page, arguments.markdown)
     if arguments.html:
-        write_page(shown, arguments.html, title)
+        write_html(page, arguments.html)
 
 
-def tables(configs: Path, folder: Path) -> list[Shown]:
+def tables(configs: Path, folder: Path) -> Page:
     """All tables of the runs in a folder: those of the miniature, or work dirs of whole rows.
 
     Args:
@@ -129,17 +60,23 @@ def tables(configs: Path, folder: Path) -> list[Shown]:
         UserError: there are none, or they differ in data or in the miniature's schedule.
     """
     left_out: list[LeftOut] = []
-    rows = rows_in(configs / FOLDER)
+    rows, measured = rows_in(configs / FOLDER), SMALL
     found = read_alike(folder, groups_of(rows))
     if not found:
-        rows = rows_in(configs / "ablations")
+        rows, measured = rows_in(configs / "ablations"), WHOLE
         found, left_out = read_work_dirs(folder, rows)
     if not found and not left_out:
         raise UserError(
             f"{folder} holds no runs of tools/reproduce.py mini, and no work dirs that are named "
             "as rows, for example table1b_gamma2."
         )
-    return tables_of(rows, found, left_out, papers_numbers(configs / "ablations" / "metafile.yml"))
+    paper = papers_numbers(configs / "ablations" / "metafile.yml")
+    measured = measured.format(**vars(found[0])) if found else ""
+    return Page(
+        "RetinaNet, reproduced",
+        tables_of(rows, found, left_out, paper),
+        " ".join(filter(None, (measured, NAMES, AP))),
+    )
 
 
 def read_alike(folder: Path, groups: list[list[str]]) -> list[Finished]:
@@ -215,13 +152,12 @@ def _block(
     paper: dict[str, dict[str, float]],
 ) -> Shown:
     rows = sorted(row for row in itertools.chain(*groups) if row.startswith(block.prefix))
-    columns = ("row", "paper AP / AP50 / AP75", "AP", "AP50", "AP75", "seeds", "to baseline")
-    base = runs.get(block.baseline)
+    columns = ("row", "paper AP / AP50 / AP75", "AP", "AP50", "AP75", "seeds", "AP - baseline")
     cells = [
         (
             row.removeprefix(block.prefix),
             _printed(paper.get(row, {})),
-            *_measured(row, runs, base, sum(each.row == row for each in left_out)),
+            *_measured(row, block, runs, sum(each.row == row for each in left_out)),
         )
         for row in rows
     ]
@@ -229,8 +165,16 @@ def _block(
     notes = [f"Left out: {each.reason}." for each in left_out if each.row in rows]
     in_order = ordering(samples, {row: of["AP"] for row, of in paper.items() if "AP" in of})
     title = f"{block.title} (baseline: {block.baseline.removeprefix(block.prefix)})"
-    note = "\n".join([*([in_order] if in_order else []), *notes])
-    return Shown(title, columns, cells, note, block.lead)
+    same = borrowed([row for row in rows if row in runs], groups, block.prefix)
+    paragraphs = filter(None, (in_order, same))
+    return Shown(title, columns, cells, "\n".join([*paragraphs, *notes]), block.lead)
+
+
+def borrowed(rows: list[str], groups: list[list[str]], prefix: str) -> str:
+    """Which of the rows, named without their prefix, are no trainings of their own, in words."""
+    first = {row: group[0] for group in groups for row in group}
+    names = [f"{row.removeprefix(prefix)} is {first[row]}" for row in rows if first[row] != row]
+    return f"Trained once for several tables: {', '.join(names)}." if names else ""
 
 
 def _printed(of_paper: dict[str, float]) -> str:
@@ -238,20 +182,19 @@ def _printed(of_paper: dict[str, float]) -> str:
 
 
 def _measured(
-    row: str, runs: dict[str, list[Finished]], base: list[Finished] | None, left_out: int
+    row: str, block: Block, runs: dict[str, list[Finished]], left_out: int
 ) -> tuple[str, ...]:
-    own = runs.get(row)
+    own, base = runs.get(row), runs.get(block.baseline)
     without = f", {left_out} left out" if left_out else ""
     if not own:
         return ("left out" if left_out else "not run", "", "", f"0{without}", "")
     stopped = sum(bool(run.ended) for run in own)
     seeds = f"{len(own)}" + (f", {stopped} diverged" if stopped else "") + without
     means = [mean_and_spread(ap_of(row, own, metric)) for metric in METRICS]
-    return (*means, seeds, _gap(ap_of(row, own), ap_of("", base) if base else None))
-
-
-def _gap(own: Sample, base: Sample | None) -> str:
-    return "" if not base else f"{100 * (own.mean - base.mean):+.1f}"
+    if row == block.baseline or not base:
+        return (*means, seeds, "baseline" if base else "")
+    one, other = ap_of(row, own), ap_of(block.baseline, base)
+    return (*means, seeds, points(one.mean - other.mean, standard_error(one, other)))
 
 
 def ordering(samples: Samples, paper: dict[str, float]) -> str:
@@ -272,10 +215,10 @@ def ordering(samples: Samples, paper: dict[str, float]) -> str:
     total = right + wrong + unsure
     if not total:
         return ""
-    one_seed = f" (of {unknown} pairs with one seed each the noise is not known)" if unknown else ""
+    one_seed = f" ({unknown} pairs are of one seed each: their noise is not known)" * bool(unknown)
     return (
-        f"Pairs of rows in the paper's order: {right} of {total}; in the other: {wrong}; within "
-        f"noise: {unsure}{one_seed}."
+        f"Pairs of rows in the paper's order: {right} of {total}; in the other: {wrong}; equal or "
+        f"within noise: {unsure}{one_seed}."
     )
 
 
@@ -283,7 +226,9 @@ def _claims(samples: Samples) -> Shown:
     rows = [(claim.text, claim.paper, *claim.judge(samples)) for claim in CLAIMS]
     cells = [(text, paper, measured, verdict) for text, paper, verdict, measured in rows]
     note = (
-        f"A difference counts if it is over {SURE:.0f} standard errors of the means; rows are "
-        "alike within that, or within a fiftieth of their AP. A run that diverged counts as AP 0."
+        f"± after a difference is its standard error; a difference counts if it is over {SURE:.0f} "
+        "of them. Rows are alike if the highest and the lowest differ by less than that, or by "
+        "less than a fiftieth of the AP. With one seed each there is no verdict, as the noise is "
+        "not known. A run that diverged counts as AP 0."
     )
     return Shown("Claims", ("claim", "paper", "measured", "verdict"), cells, note, CLAIMS_LEAD)

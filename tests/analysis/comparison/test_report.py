@@ -45,6 +45,6 @@ def test_points_are_drawn(tmp_path):
 
 
 def test_rows_of_table_1e_are_labelled_by_scale():
-    assert family_and_label("table1e_r50_400") == ("RetinaNet, ResNet-50 (paper)", "400 px")
+    assert family_and_label("table1e_r50_400") == ("RetinaNet R50, 400 to 800 px", "400 px")
     assert family_and_label("mmdet_retinanet_r18") == ("RetinaNet", "mmdet_retinanet_r18")
     assert family_and_label("YOLOv2") == ("others", "YOLOv2")

@@ -63,6 +63,12 @@ def test_alike_is_within_noise_or_a_fiftieth(last, verdict):
     assert are_alike(("a", "b"))(samples(a=first, b=last))[0] == verdict
 
 
+def test_one_seed_each_is_no_verdict_on_rows_that_should_be_alike():
+    verdict, words = are_alike(("a", "b"))(samples(a=(0.1,), b=(0.3,)))
+    assert verdict == ONE_SEED
+    assert words == "a 10.0, b 30.0: +20.0 from lowest to highest"
+
+
 def test_a_row_that_was_not_run_leaves_a_claim_open():
     for claim in CLAIMS:
         assert claim.judge({}) == (UNKNOWN, "")

@@ -6,6 +6,7 @@ import pytest
 from retina_plugin.analysis.reproduction.claims import Sample
 from retina_plugin.analysis.reproduction.results import Finished, write
 from retina_plugin.analysis.reproduction.tables import (
+    borrowed,
     by_row,
     ordering,
     papers_numbers,
@@ -15,6 +16,7 @@ from retina_plugin.analysis.reproduction.tables import (
 from retina_plugin.analysis.reproduction.work_dirs import LeftOut
 from retina_plugin.errors import UserError
 
+TO_BASE = "AP - baseline"
 MINI = Path(__file__).parents[3] / "configs" / "ablations" / "mini"
 
 CONFIGS = MINI.parents[1]
@@ -34,7 +36,7 @@ def shown(tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
     for run in (RUN, replace(RUN, seed=1, metrics={**RUN.metrics, "AP": 0.22}), OTHER, DIVERGED):
         write(run, folder)
-    return tables(CONFIGS, folder)
+    return tables(CONFIGS, folder).tables
 
 
 def test_mean_and_spread_stand_beside_the_papers_numbers(shown):
@@ -49,13 +51,17 @@ def test_rows_that_share_a_run_all_show_it(shown):
     assert cells(shown, "Table 1c", "scales3_ratios3")["AP"] == "21.0 ± 1.4"
     assert cells(shown, "Table 1d", "fl")["AP"] == "21.0 ± 1.4"
     assert cells(shown, "Appendix", "ce")["AP"] == "10.0"
+    (block,) = (each for each in shown if "Table 1d" in each.title)
+    assert "Trained once for several tables: fl is table1b_gamma2." in block.note
+    assert borrowed(["a", "c"], [["a", "b"], ["c"]], "") == ""
 
 
 def test_difference_is_to_the_baseline_of_the_table(shown):
-    assert cells(shown, "Appendix", "fl")["to baseline"] == "+11.0"
-    assert cells(shown, "Appendix", "ce")["to baseline"] == "+0.0"
-    assert cells(shown, "Table 1b", "gamma2")["to baseline"] == "+11.0"  # gamma 0 is alpha-CE
-    assert cells(shown, "Table 1c", "scales3_ratios3")["to baseline"] == ""  # 1x1 was not run
+    """Two runs with deviation .014 and one: its error is .014 sqrt(1/2 + 1)."""
+    assert cells(shown, "Appendix", "fl")[TO_BASE] == "+11.0 ± 1.7"
+    assert cells(shown, "Appendix", "ce")[TO_BASE] == "baseline"
+    assert cells(shown, "Table 1b", "gamma2")[TO_BASE] == "+11.0 ± 1.7"  # gamma 0 is alpha-CE
+    assert cells(shown, "Table 1c", "scales3_ratios3")[TO_BASE] == ""  # 1x1 was not run
 
 
 def test_what_was_not_run_or_diverged_is_said(shown):
@@ -99,13 +105,15 @@ def test_ordering_counts_pairs():
         for row, ap in {"a": (0.10, 0.14), "b": (0.3, 0.3), "c": (0.12, 0.16)}.items()
     }
     text = ordering(samples, {"a": 1.0, "b": 2.0, "c": 3.0})
-    assert text == "Pairs of rows in the paper's order: 1 of 3; in the other: 1; within noise: 1."
+    assert text == (
+        "Pairs of rows in the paper's order: 1 of 3; in the other: 1; equal or within noise: 1."
+    )
     assert ordering({}, {}) == ""
 
 
 def test_ordering_says_where_it_does_not_know_the_noise():
     samples = {"a": Sample("a", (0.1,)), "b": Sample("b", (0.3,))}
-    assert "(of 1 pairs with one seed each" in ordering(samples, {"a": 1.0, "b": 2.0})
+    assert "(1 pairs are of one seed each" in ordering(samples, {"a": 1.0, "b": 2.0})
 
 
 def test_runs_without_a_known_row_are_kept_under_their_name():
@@ -122,7 +130,9 @@ def test_work_dirs_are_shown_with_those_that_are_left_out(tmp_path, monkeypatch)
     monkeypatch.setattr(
         "retina_plugin.analysis.reproduction.tables.read_work_dirs", lambda *_: ([RUN], out)
     )
-    shown = tables(CONFIGS, tmp_path)
+    page = tables(CONFIGS, tmp_path)
+    assert page.intro.startswith("Measured is what the work dirs hold, evaluated on pcb 01.")
+    shown = page.tables
     assert cells(shown, "Table 1b", "gamma2")["seeds"] == "1, 1 left out"
     assert cells(shown, "Table 1b", "gamma1")["AP"] == "left out"
     assert cells(shown, "Table 1e", "r50_400")["paper AP / AP50 / AP75"] == "30.5 / 47.8 / 32.7"
@@ -148,6 +158,8 @@ def test_terminal_markdown_and_page(tmp_path, capsys, monkeypatch):
     page = files["html"].read_text()
     assert "<td>34.0 / 52.5 / 36.5</td>" in page
     assert page.count("<table>") == 9
+    for shown in (text, page):
+        assert "450 iterations on crops, of the data pcb 01" in shown
 
 
 def test_an_empty_folder_is_a_sentence(tmp_path, capsys):
