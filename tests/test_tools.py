@@ -82,3 +82,14 @@ def test_two_processes_train_and_evaluate_on_a_cpu(tiny_config, tmp_path):
     ]
     # The processes' batch statistics were made one before validation and checkpoint.
     assert numbers[0] == numbers[1] != []
+
+
+@pytest.mark.parametrize("name", ["train", "test"])
+def test_options_that_are_given_apart_are_all_taken(tmp_path, name):
+    """The first is the broken one: MMEngine's own tools take it too."""
+    (tmp_path / "a.py").write_text("a = 1")
+    words = ["a.py", *(["weights.pth"] if name == "test" else [])]
+    done = run(
+        TOOLS / f"{name}.py", *words, "--cfg-options", "b", "--cfg-options", "a=2", cwd=tmp_path
+    )
+    assert done.stderr == "error: --cfg-options expects KEY=VALUE, not b.\n"

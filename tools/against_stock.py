@@ -17,7 +17,9 @@ def main() -> int:
     parser.add_argument("config", help="path of a config file")
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--cfg-options", nargs="+", metavar="KEY=VALUE", default=[])
+    parser.add_argument(
+        "--cfg-options", nargs="+", action="extend", metavar="KEY=VALUE", default=[]
+    )
     arguments = parser.parse_args()
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     try:

@@ -28,7 +28,9 @@ def parse_arguments() -> argparse.Namespace:
         help="a config file, or mmdet::FOLDER/NAME.py of MMDetection's zoo",
     )
     parser.add_argument("--data-root", type=Path, help="annotations/ and images/, for all models")
-    parser.add_argument("--recipe", type=Path, help="config with data and pipelines for all models")
+    parser.add_argument(
+        "--recipe", type=Path, help="config with data and pipelines for all (retinanet_custom.py)"
+    )
     parser.add_argument("--minutes", type=float, help="train each model without weights this long")
     parser.add_argument("--amp", action="store_true", help="train all of them in mixed precision")
     parser.add_argument(
@@ -38,7 +40,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=24, help="timed calls of each model")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--out", type=Path, default=Path("work_dirs/compare"))
-    parser.add_argument("--cfg-options", nargs="+", metavar="KEY=VALUE", default=[])
+    parser.add_argument(
+        "--cfg-options", nargs="+", action="extend", metavar="KEY=VALUE", default=[]
+    )
     return parser.parse_args()
 
 
@@ -52,7 +56,6 @@ def main() -> int:
     except ImportError as error:
         sys.exit(f"error: {error}")
     configs = HERE.parent / "configs"
-    arguments["recipe"] = arguments["recipe"] or configs / "retinanet_custom.py"
     return compare(configs=configs, train_script=HERE / "train.py", **arguments)
 
 

@@ -9,7 +9,9 @@ def main() -> int:
     """Parses, then hands over to the package."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("demo_out"), help="folder of all results")
-    parser.add_argument("--cfg-options", nargs="+", metavar="KEY=VALUE", default=[])
+    parser.add_argument(
+        "--cfg-options", nargs="+", action="extend", metavar="KEY=VALUE", default=[]
+    )
     arguments = parser.parse_args()
 
     try:

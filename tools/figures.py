@@ -22,9 +22,9 @@ def parse_arguments() -> argparse.Namespace:
     curves = tasks.add_parser("curves", help="figures 1, 5 and 6: losses and derivatives")
     loss = tasks.add_parser("loss", help="figure 4, and p_t over several checkpoints")
     loss.add_argument("config", help="path of a config file")
-    loss.add_argument("checkpoints", nargs="+", help="in the order of training; figure 4: the last")
+    loss.add_argument("checkpoints", nargs="+", help="of one training; figure 4: the last")
     loss.add_argument("--images", type=int, default=200, help="of the validation set")
-    loss.add_argument("--cfg-options", nargs="+", metavar="KEY=VALUE", default=[])
+    loss.add_argument("--cfg-options", nargs="+", action="extend", metavar="KEY=VALUE", default=[])
     speed = tasks.add_parser("speed", help="figure 2: AP over the time of an image")
     speed.add_argument("comparisons", nargs="*", help="comparison.json of tools/compare.py")
     for task in (curves, loss, speed):

@@ -25,7 +25,9 @@ def parse_arguments() -> argparse.Namespace:
     tasks = parser.add_subparsers(dest="task", required=True)
     mini = tasks.add_parser("mini", help="train the ablations on a small COCO-format dataset")
     mini.add_argument("--data-root", type=Path, required=True, help="annotations/ and images/")
-    mini.add_argument("--rows", nargs="+", default=[], metavar="ROW", help="all without any")
+    mini.add_argument(
+        "--rows", nargs="+", action="extend", default=[], metavar="ROW", help="all without any"
+    )
     mini.add_argument(
         "--seeds", type=int, help="of each row; without it 3 where a claim is tested, else 1"
     )
@@ -36,6 +38,7 @@ def parse_arguments() -> argparse.Namespace:
     mini.add_argument(
         "--cfg-options",
         nargs="+",
+        action="extend",
         default=[],
         metavar="KEY=VALUE",
         help="of every row: an experiment, with an --out of its own",

@@ -16,7 +16,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--show-dir", help="write each image with its detections to this folder")
     parser.add_argument("--wait-time", type=float, default=2, help="seconds per image of --show")
     parser.add_argument("--tta", action="store_true", help="test-time augmentation")
-    parser.add_argument("--cfg-options", nargs="+", metavar="KEY=VALUE", default=[])
+    parser.add_argument(
+        "--cfg-options", nargs="+", action="extend", metavar="KEY=VALUE", default=[]
+    )
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0)
     return parser.parse_args()

@@ -19,7 +19,9 @@ def parse_arguments() -> argparse.Namespace:
         "'auto' starts afresh where there is none",
     )
     parser.add_argument("--amp", action="store_true", help="mixed precision, on a GPU or a CPU")
-    parser.add_argument("--cfg-options", nargs="+", metavar="KEY=VALUE", default=[])
+    parser.add_argument(
+        "--cfg-options", nargs="+", action="extend", metavar="KEY=VALUE", default=[]
+    )
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0)
     return parser.parse_args()

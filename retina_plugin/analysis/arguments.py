@@ -1,5 +1,7 @@
 """Checks of what the tools are told on the command line."""
 
+import math
+from pathlib import Path
 from types import SimpleNamespace
 
 import torch
@@ -11,9 +13,15 @@ def check_positive(arguments: SimpleNamespace, *names: str) -> None:
     """Raise UserError unless each argument is above 0, or was not given."""
     for name in names:
         number = getattr(arguments, name)
-        if number is not None and not number > 0:
+        if number is not None and not (number > 0 and math.isfinite(number)):
             option = name.replace("_", "-")
             raise UserError(f"--{option} expects a number above 0, but got {number:g}.")
+
+
+def check_folder(folder: Path, option: str) -> None:
+    """Raise UserError where a folder that is written to is a file."""
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{option} expects a folder, but {folder} is a file.")
 
 
 def check_device(device: str) -> None:

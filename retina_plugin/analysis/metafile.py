@@ -26,6 +26,28 @@ def models_in(file: Path) -> list[dict[str, Any]]:
     raise UserError(f"{file} is expected to be a metafile, YAML with a list Models ({reason}).")
 
 
+def results_of(model: Mapping[str, Any], file: Path) -> list[dict[str, Any]]:
+    """The results of a model: each with a text Dataset, and Metrics by names.
+
+    Raises:
+        UserError: they have another form.
+    """
+    results = model.get("Results") or []
+    if isinstance(results, list) and all(map(_is_result, results)):
+        return results
+    raise UserError(
+        f"{file}: Results of {model.get('Name')} are expected to be a list, each with the name of "
+        f"a Dataset and with Metrics by their names, but are {results!r:.100}."
+    )
+
+
+def _is_result(result: Any) -> bool:
+    if not isinstance(result, dict) or not isinstance(result.get("Dataset", ""), str):
+        return False
+    metrics = result.get("Metrics") or {}
+    return isinstance(metrics, dict) and all(isinstance(name, str) for name in metrics)
+
+
 def metrics_of(result: Mapping[str, Any]) -> dict[str, Any]:
     """The metrics of a result; those of boxes without the word."""
     given = result.get("Metrics") or {}

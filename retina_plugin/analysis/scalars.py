@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from ..errors import UserError
+
 METRICS = {
     "AP": "coco/bbox_mAP",
     "AP50": "coco/bbox_mAP_50",
@@ -14,9 +16,20 @@ METRICS = {
 }
 
 
-def last_metrics(work_dir: Path) -> dict[str, float]:
-    """COCO's numbers of the last evaluation in a work_dir; -1 where there are no such objects."""
-    return coco_metrics([line for line in _lines(work_dir) if METRICS["AP"] in line][-1])
+def last_metrics(work_dir: Path, since: float = 0) -> dict[str, float]:
+    """COCO's numbers of the last evaluation in a work_dir; -1 where there are no such objects.
+
+    Args:
+        work_dir: of trainings.
+        since: seconds since the epoch; logs that were not written to after it are of others.
+
+    Raises:
+        UserError: there is no evaluation, or a line of the log is torn.
+    """
+    found = [line for line in _lines(work_dir, since) if METRICS["AP"] in line]
+    if not found:
+        raise UserError(f"{work_dir}: the training ended without an evaluation by COCO's metric.")
+    return coco_metrics(found[-1])
 
 
 def progress(work_dir: Path) -> tuple[int, int | None]:
@@ -45,21 +58,41 @@ def seconds_of_iterations(work_dir: Path) -> list[float]:
     ]
 
 
-def curve(work_dir: Path) -> list[tuple[int, float, float]]:
+def curve(work_dir: Path, since: float = 0) -> list[tuple[int, float, float]]:
     """Iteration, classification and box loss of every line of the log; none if there is no log."""
     return [
         (line["step"], line["loss_cls"], line["loss_bbox"])
-        for line in _lines(work_dir)
-        if "loss_cls" in line
+        for line in _lines(work_dir, since)
+        if {"step", "loss_cls", "loss_bbox"} <= line.keys()
     ]
 
 
-def training_log(work_dir: Path) -> Path | None:
+def training_log(work_dir: Path, since: float = 0) -> Path | None:
     """`scalars.json` of the last training; a test in the same work dir leaves another folder."""
     found = sorted(work_dir.glob("*/vis_data/scalars.json"))
-    return next((path for path in reversed(found) if '"loss' in path.read_text()), None)
+    own = [path for path in reversed(found) if path.stat().st_mtime >= since]
+    return next((path for path in own if '"loss' in path.read_text(errors="replace")), None)
 
 
-def _lines(work_dir: Path) -> list[dict]:
-    log = training_log(work_dir)
-    return [json.loads(line) for line in log.read_text().splitlines()] if log else []
+def _lines(work_dir: Path, since: float = 0) -> list[dict]:
+    log = training_log(work_dir, since)
+    return _parsed(log) if log else []
+
+
+def _parsed(log: Path) -> list[dict]:
+    """Its lines; one that a killed process left half at the end is no line.
+
+    Raises:
+        UserError: another line is torn.
+    """
+    texts = log.read_bytes().decode(errors="replace").split("\n")
+    found = []
+    for number, text in enumerate(texts, 1):
+        try:
+            line = json.loads(text) if text.strip() else {}
+        except ValueError:
+            line = {} if number == len(texts) else None
+        if not isinstance(line, dict):
+            raise UserError(f"{log}, line {number} is no JSON object: the log is damaged.")
+        found.append(line)
+    return found

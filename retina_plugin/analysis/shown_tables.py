@@ -1,5 +1,7 @@
 """Pages of tables for a terminal, as Markdown and as HTML."""
 
+import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +10,7 @@ from jinja2 import Template
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 AP = (
     "AP is COCO's average precision in percent, a mean over classes and over how well a box must "
@@ -17,7 +20,7 @@ AP_OF_SIZES = (
     "APS, APM and APL are of objects below 32 x 32 px, up to 96 x 96 px and above; where there are "
     "few such objects they say little."
 )
-WIDTH = 240  # characters of a Markdown line
+WIDTH = 10_000  # characters of a Markdown line: a row of a table must be one
 PIPED_WIDTH = 110  # where the output is no terminal
 
 
@@ -61,28 +64,32 @@ def print_page(page: Page, console: Console) -> None:
 
 def write_markdown(page: Page, path: Path) -> None:
     """Write it for a repository."""
-    with open(path, "w") as file:
-        console = Console(file=file, width=WIDTH)
-        if page.intro:
-            console.print(f"{page.intro}\n", markup=False, soft_wrap=True)
-        for each in page.tables:
-            console.print(f"### {each.title}\n", markup=False)
-            if each.lead:
-                console.print(f"{each.lead}\n", markup=False, soft_wrap=True)
-            console.print(_table(each, box.MARKDOWN))
-            for line in each.note.splitlines():
-                console.print(f"{line}\n", markup=False, soft_wrap=True)
+    written = io.StringIO()
+    console = Console(file=written, width=WIDTH, highlight=False)
+    if page.intro:
+        console.print(f"{page.intro}\n", markup=False, soft_wrap=True)
+    for each in page.tables:
+        console.print(f"### {each.title}\n", markup=False, soft_wrap=True)
+        if each.lead:
+            console.print(f"{each.lead}\n", markup=False, soft_wrap=True)
+        console.print(_table(each, box.MARKDOWN))
+        for line in each.note.splitlines():
+            console.print(f"{line}\n", markup=False, soft_wrap=True)
+    lines = written.getvalue().splitlines()
+    text = "\n".join(line.rstrip() for line in lines)
+    path.write_text(re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", encoding="utf-8")
 
 
 def write_html(page: Page, path: Path) -> None:
     """Write it as one HTML file."""
-    path.write_text(HTML.render(tables=page.tables, title=page.title, intro=page.intro))
+    text = HTML.render(tables=page.tables, title=page.title, intro=page.intro)
+    path.write_text(text, encoding="utf-8")
 
 
 def _table(each: Shown, style: box.Box) -> Table:
     made = Table(*each.columns, box=style)
     for row in each.rows:
-        made.add_row(*row)
+        made.add_row(*map(Text, row))
     return made
 
 

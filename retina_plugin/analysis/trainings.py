@@ -38,7 +38,8 @@ def train_apart(
     code, log = run_logged(script, config, work_dir, options, environment)
     ended = _last_error(log) if code else ""
     if code and NOT_FINITE not in ended:
-        raise UserError(f"the training of {work_dir.name} failed with {code}: see {log}.")
+        reason = ended or f"it ended with {code}."
+        raise UserError(f"the training of {work_dir.name} failed: {reason} Its log is {log}.")
     return ended
 
 

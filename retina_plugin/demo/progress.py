@@ -31,7 +31,7 @@ def follow(console: Console, title: str, command: list[str], log: Path) -> None:
         def show(share: float, words: str) -> None:
             progress.update(task, completed=share, description=f"{title}: {words}")
             if not console.is_terminal:
-                console.print(f"{title}: {words}")
+                console.print(f"{title}: {words}", markup=False)
 
         with subprocess.Popen(
             command,

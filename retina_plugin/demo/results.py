@@ -26,7 +26,9 @@ def show_results(console: Console, work_dir: Path, sheet: Path) -> dict[str, flo
     drawn = sorted(newest_run(work_dir).glob("drawn/*.jpg"))
     contact_sheet(drawn[:SHOWN], sheet)
     console.print("Pictures, truth on the left and detections on the right:")
-    console.print(f"  {sheet}\n  {drawn[0].parent} (all {len(drawn)})", soft_wrap=True)
+    console.print(
+        f"  {sheet}\n  {drawn[0].parent} (all {len(drawn)})", soft_wrap=True, markup=False
+    )
     return metrics
 
 

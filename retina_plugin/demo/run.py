@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ..data.scene_files import make_scenes
+from ..engine.options import quoted
 from ..engine.resume import find_latest_checkpoint
 from .progress import follow
 from .results import show_results
@@ -28,7 +29,7 @@ def run_demo(folder: Path, options: list[str]) -> dict[str, float]:
     with console.status("1/3 making scenes of handwritten digits over photographs"):
         make_scenes(data)
     mim = [sys.executable, "-m", "mim"]
-    options = ["--cfg-options", f"data_root={data}/", *options]
+    options = ["--cfg-options", f"data_root={quoted(f'{data}/')}", *options]
     start = [*mim, "train", "retina_plugin", CONFIG, "--work-dir", str(train)]
     follow(console, "2/3 training", [*start, *options], folder / "train.log")
     checkpoint = find_latest_checkpoint(str(train))

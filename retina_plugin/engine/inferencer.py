@@ -117,9 +117,14 @@ def load_detector(model: nn.Module, filename: str, *args: Any, **options: Any) -
     """MMEngine's load_checkpoint for `init_detector`, which only logs weights that do not fit.
 
     Raises:
-        UserError: they do not, or are not finite.
+        UserError: they do not, are not finite, or the file holds something else.
     """
-    checkpoint = load_checkpoint(model, filename, *args, **options)
+    try:
+        checkpoint = load_checkpoint(model, filename, *args, **options)
+    except RuntimeError as error:
+        if "No state_dict found" not in str(error):
+            raise
+        raise UserError(f"{filename} holds no weights of a model by their names.") from error
     check_detector(model, checkpoint, str(filename))
     return checkpoint
 

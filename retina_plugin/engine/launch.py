@@ -1,7 +1,6 @@
 """What tools/train.py and tools/test.py do after parsing: config, checks, MMEngine's Runner."""
 
 import os
-from argparse import ArgumentParser
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -9,7 +8,7 @@ from types import SimpleNamespace
 
 from mmdet.engine.hooks.utils import trigger_visualization_hook
 from mmdet.evaluation import DumpDetResults
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
@@ -19,6 +18,7 @@ from ..recipe.report import Change
 from .border import exit_code
 from .distributed import is_first, join_processes, world_size
 from .lifetime import follow_starter
+from .options import parsed
 from .resume import find_latest_checkpoint
 
 # What code raises that finds another kind of value in a config than it expects.
@@ -69,7 +69,7 @@ def read_config(arguments: SimpleNamespace) -> Config:
     """
     cfg = read_file(arguments.config)
     try:
-        cfg.merge_from_dict(_options(arguments.cfg_options))
+        cfg.merge_from_dict(parsed(arguments.cfg_options))
     except UNFIT as error:
         if isinstance(error, UserError):
             raise
@@ -92,17 +92,8 @@ def read_file(path: str) -> Config:
         raise UserError(f"there is no config file {path}.")
     try:
         return Config.fromfile(path)
-    except (SyntaxError, KeyError, TypeError, NameError, OSError) as error:
+    except (SyntaxError, NameError, ImportError, OSError, SystemExit, *UNFIT) as error:
         raise UserError(f"config {path}: {type(error).__name__}: {error}.") from error
-
-
-def _options(pairs: list[str]) -> dict[str, object]:
-    for pair in pairs:
-        if "=" not in pair:
-            raise UserError(f"--cfg-options expects KEY=VALUE, not {pair}.")
-    parser = ArgumentParser()
-    parser.add_argument("--cfg-options", nargs="*", action=DictAction, default={})
-    return parser.parse_args(["--cfg-options", *pairs]).cfg_options
 
 
 def existing_checkpoint(name: str, key: str) -> str:

@@ -87,7 +87,7 @@ def write_whole(path: Path, content: bytes) -> None:
     except OSError as error:
         raise UserError(
             f"{path} cannot be written ({error.strerror}): what was saved before is untouched; "
-            "make room, then go on with --resume."
+            "make room, then start it again; a training goes on with --resume."
         ) from error
 
 

@@ -2,7 +2,15 @@ import json
 
 import pytest
 
-from retina_plugin.analysis.scalars import coco_metrics, curve, last_metrics, seconds_of_iterations
+from retina_plugin.analysis.scalars import (
+    coco_metrics,
+    curve,
+    last_metrics,
+    progress,
+    seconds_of_iterations,
+    training_log,
+)
+from retina_plugin.errors import UserError
 
 
 @pytest.fixture
@@ -43,3 +51,31 @@ def test_the_time_between_two_lines_is_that_of_all_their_iterations(tmp_path):
 
 def test_metrics_that_were_not_computed_are_left_out():
     assert coco_metrics({"coco/bbox_mAP_s": -1.0, "data_time": 0.1}) == {"APS": -1.0}
+
+
+def test_the_line_that_a_killed_training_left_half_is_no_line(work_dir):
+    log = training_log(work_dir)
+    log.write_text(log.read_text() + '\n{"loss": 1.0, "lo')
+    assert last_metrics(work_dir)["AP"] == 0.2
+    assert progress(work_dir) == (5, 5)
+
+
+@pytest.mark.parametrize("line", ["\x00\x00", "[1]", '{"loss": 1.0, "lo'])
+def test_another_torn_line_is_named(work_dir, line):
+    log = training_log(work_dir)
+    log.write_text(log.read_text() + f'\n{line}\n{{"step": 1}}\n')
+    with pytest.raises(UserError, match=r"scalars.json, line 4 is no JSON object"):
+        last_metrics(work_dir)
+
+
+def test_a_training_without_an_evaluation_says_so(tmp_path):
+    with pytest.raises(UserError, match="ended without an evaluation"):
+        last_metrics(tmp_path)
+
+
+def test_logs_of_earlier_trainings_do_not_count(work_dir):
+    """The work dir of a run that is made again still has them."""
+    now = training_log(work_dir).stat().st_mtime + 10
+    assert curve(work_dir, now) == []
+    with pytest.raises(UserError):
+        last_metrics(work_dir, now)

@@ -55,7 +55,7 @@ def _benchmark(arguments: SimpleNamespace) -> None:
     console.print(f"this machine: {limits}")
     for line in slope_lines(rows, arguments.vary):
         console.print(line)
-    console.print(f"figures and plot: {arguments.out}")
+    console.print(f"figures and plot: {arguments.out}", markup=False)
     save(rows, forms, limits, arguments.out)
     plot(rows, arguments.vary, arguments.out / "benchmark.png")
 

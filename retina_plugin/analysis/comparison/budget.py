@@ -15,6 +15,7 @@ from ...engine.safe_files import write_whole
 from ...errors import UserError
 from ...precision import chosen_dtype
 from ...recipe.datasets import datasets_of
+from ..kept_files import content_of, instance
 from ..scalars import last_metrics, seconds_of_iterations
 from ..trainings import train_apart
 
@@ -107,10 +108,10 @@ def kept(name: str, cfg: Config, minutes: float, data: str, folder: Path) -> Tra
     file = folder / f"{name}.json"
     if not file.exists():
         return None
-    try:
-        found = Trained(**json.loads(file.read_text()))
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{file} holds no figures of a training: {error}.") from error
+    what = "figures of a training"
+    found = instance(Trained, content_of(file, what), file, what)
+    if found.name != name:
+        raise UserError(f"{file} is of {found.name}, not of {name}; use another --out.")
     if (found.minutes, found.data) != (minutes, data):
         raise UserError(
             f"{file} is of {found.minutes:g} minutes on {found.data}, not of {minutes:g} on "
@@ -202,12 +203,13 @@ def precision_of(cfg: Config) -> str:
 
 
 def digest_of(cfg: Config) -> str:
-    """Of what decides how a model trains; of data it has `data`."""
+    """Of what decides how a model trains and is evaluated; of data it has `data`."""
     loader = cfg.train_dataloader
     parts = [
         cfg.model,
         cfg.optim_wrapper,
         loader.get("batch_size"),
-        [dataset.get("pipeline") for _, _, dataset in datasets_of(cfg, ("train",))],
+        [dataset.get("pipeline") for _, _, dataset in datasets_of(cfg, ("train", "val"))],
+        cfg.get("randomness", {}).get("seed"),
     ]
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]

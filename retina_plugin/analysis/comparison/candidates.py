@@ -29,16 +29,21 @@ def candidates(specs: Sequence[str]) -> list[Candidate]:
     Raises:
         UserError: a file is missing, or two models are the same.
     """
-    pairs = [spec.partition("=") for spec in specs]
-    named = [
-        (path_of(config), existing_checkpoint(weights, config) if weights else None)
-        for config, _, weights in pairs
-    ]
+    named = [_named(spec) for spec in specs]
     for path, weights in named:
         if [(one.resolve(), other) for one, other in named].count((path.resolve(), weights)) > 1:
             raise UserError(f"the model {path} is named twice.")
     names = unique_names(named)
     return [Candidate(name, *pair) for name, pair in zip(names, named, strict=True)]
+
+
+def _named(spec: str) -> tuple[Path, str | None]:
+    config, equals, weights = spec.partition("=")
+    if not equals or Path(spec).is_file():
+        return path_of(spec), None
+    if not weights:
+        raise UserError(f"{spec}: the name of a checkpoint is expected after =, but there is none.")
+    return path_of(config), existing_checkpoint(weights, config)
 
 
 def unique_names(named: Sequence[tuple[Path, str | None]]) -> list[str]:

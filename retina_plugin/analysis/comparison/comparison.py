@@ -1,5 +1,6 @@
 """Compares models: trains them if that is asked for, evaluates and measures them, shows a table."""
 
+import itertools
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,7 +18,7 @@ from torch import nn
 from ...engine.border import exit_code, in_one_sentence
 from ...engine.launch import start
 from ...errors import UserError
-from ..arguments import check_device, check_positive
+from ..arguments import check_device, check_folder, check_positive
 from ..dataset_name import data_of, evaluation_data
 from ..scalars import coco_metrics
 from ..shown_tables import AP, AP_OF_SIZES, Page, print_page, terminal, write_html, write_markdown
@@ -30,6 +31,7 @@ from .report import plot, tables
 from .rows import MEASURED, Row, write_rows
 
 NOISE = "noise, 640 x 480"
+NUMBERS = itertools.count()
 
 
 def compare(**arguments: Any) -> int:
@@ -39,6 +41,7 @@ def compare(**arguments: Any) -> int:
 
 def _compare(arguments: SimpleNamespace) -> None:
     check_arguments(arguments)
+    arguments.recipe = arguments.recipe or arguments.configs / "retinanet_custom.py"
     MMLogger.get_current_instance().setLevel(logging.WARNING)  # results come in tables
     register_all_modules(init_default_scope=False)
     init_default_scope("mmdet")
@@ -54,8 +57,13 @@ def check_arguments(arguments: SimpleNamespace) -> None:
     """Raise UserError for what cannot be done."""
     check_device(arguments.device)
     check_positive(arguments, "images", "repeats", "minutes")
+    check_folder(arguments.out, "--out")
     if arguments.minutes and not arguments.data_root:
         raise UserError("--minutes: what shall be trained on? Give --data-root FOLDER.")
+    if arguments.amp and not arguments.minutes:
+        raise UserError("--amp is of trainings, and none is asked for: give --minutes N.")
+    if arguments.recipe and not arguments.data_root:
+        raise UserError("--recipe is for common data: give --data-root FOLDER, or leave it out.")
 
 
 def check_models(
@@ -98,14 +106,14 @@ def _measured(
     for each in named:
         if arguments.minutes and not each.checkpoint:
             cfg, script = configs[each.name], arguments.train_script
-            terminal().print(f"training {each.name} for {arguments.minutes:g} minutes ...")
+            _say(f"training {each.name} for {arguments.minutes:g} minutes ...")
             runs[each.name] = trained(
                 each.name, cfg, arguments.minutes, data, arguments.out, script
             )
     metrics = {name: run.metrics for name, run in runs.items()}
     for each in named:
         if each.checkpoint and has_data(configs[each.name]):
-            terminal().print(f"evaluating {each.name} ...")
+            _say(f"evaluating {each.name} ...")
             metrics[each.name] = evaluated(configs[each.name], each.checkpoint)
     found = _costs(named, configs, runs, arguments)
     return [
@@ -120,10 +128,15 @@ def _measured(
     ]
 
 
+def _say(text: str) -> None:
+    terminal().print(text, markup=False)
+
+
 def evaluated(cfg: Config, checkpoint: str) -> dict[str, float]:
     """COCO's numbers of a checkpoint on the config's test data."""
     cfg = Config(cfg.to_dict())
     cfg.load_from, cfg.log_level = checkpoint, "WARNING"
+    cfg.experiment_name = f"evaluation_{next(NUMBERS)}"  # MMEngine's own has the second in it
     return coco_metrics(start(cfg).test())
 
 
@@ -214,4 +227,4 @@ def _show(rows: list[Row], arguments: SimpleNamespace) -> None:
     write_markdown(page, arguments.out / "comparison.md")
     write_html(page, arguments.out / "comparison.html")
     drawn = " and figure2_speed" if plot(rows, arguments.out) else ""
-    console.print(f"comparison.json, .md and .html{drawn} are in {arguments.out}.")
+    console.print(f"comparison.json, .md and .html{drawn} are in {arguments.out}.", markup=False)

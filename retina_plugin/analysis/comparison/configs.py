@@ -8,14 +8,22 @@ from typing import Any
 from mmengine.config import Config
 
 from ...engine.launch import completed, read_config, read_file
+from ...engine.options import parsed, quoted, refuse
 from ...errors import UserError
 from ...recipe.classes import heads_of
 from ...recipe.datasets import datasets_of
-from ...recipe.paths import full_ann_file
+from ...recipe.paths import follow_data_root, full_ann_file
 from ...recipe.schedule import rate_factor
 from ...recipe.speed import choose_speed
 from .candidates import Candidate
 
+# Of a recipe: what comes from each model's own config, and what a training of N minutes sets.
+OF_MODELS = ("data_root", "model", "optim_wrapper", "fast", "auto_scale_lr")
+OF_TEST = ("test_dataloader", "test_evaluator")
+OF_SCHEDULE = (
+    *("train_cfg", "param_scheduler", "log_processor", "train_dataloader.sampler"),
+    *("default_hooks.checkpoint", "default_hooks.logger"),
+)
 # MMEngine's wrapper of mixed precision refuses a machine without GPU; ours computes the same.
 MIXED_PRECISION = "retina_plugin.MixedPrecisionOptimWrapper"
 
@@ -35,7 +43,10 @@ def config_of(candidate: Candidate, arguments: SimpleNamespace) -> Config:
     if not arguments.data_root:
         given = SimpleNamespace(config=str(candidate.path), cfg_options=options, **alone)
         return _on_its_own(read_config(given), given)
-    options = [f"data_root={arguments.data_root}/", *options]
+    taken = (*OF_MODELS, *OF_TEST, *(OF_SCHEDULE if arguments.minutes else ()))
+    why = "with --data-root it is taken from each model's config, its validation data or --minutes"
+    refuse(options, taken, why)
+    options = [f"data_root={quoted(f'{arguments.data_root}/')}", *options]
     given = SimpleNamespace(config=str(arguments.recipe), cfg_options=options, **alone)
     recipe = read_config(given)
     check_recipe(recipe, arguments.recipe)
@@ -74,7 +85,9 @@ def _on_its_own(cfg: Config, given: SimpleNamespace) -> Config:
     for key in ("model", "test_dataloader"):
         if key not in cfg:
             raise UserError(f"{given.config} has no {key}: give a config that can be tested.")
-    if has_data(cfg):
+    moved = copy.deepcopy(cfg)
+    follow_data_root(moved)
+    if has_data(moved) or "data_root" in parsed(given.cfg_options):
         return completed(cfg, ("test",), given, say=None)
     if any(head.num_classes is None for _, head in heads_of(cfg.model)):
         raise UserError(

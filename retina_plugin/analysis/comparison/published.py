@@ -5,9 +5,10 @@ from typing import Any
 
 from ...errors import UserError
 from .. import scalars
-from ..metafile import metrics_of, models_in
+from ..kept_files import is_number
+from ..metafile import metrics_of, models_in, results_of
 from .candidates import Candidate
-from .rows import METAFILE, PUBLISHED, Row
+from .rows import METAFILE, PUBLISHED, Row, valid
 
 METRICS = tuple(scalars.METRICS)
 TIMED = "ms ("  # beginning of a metric that tells a time, and on what
@@ -50,9 +51,9 @@ def papers_rows(configs: Path) -> list[Row]:
 
 
 def _rows(model: dict[str, Any], source: str, file: Path) -> list[Row]:
-    milliseconds, timed_on = _speed(model.get("Metadata") or {})
+    milliseconds, timed_on = _speed(model.get("Metadata") or {}, file)
     rows = []
-    for result in model.get("Results") or []:
+    for result in results_of(model, file):
         given = metrics_of(result)
         if "AP" not in given:
             continue
@@ -61,21 +62,31 @@ def _rows(model: dict[str, Any], source: str, file: Path) -> list[Row]:
         own_time = next((name for name in given if name.startswith(TIMED)), None)
         rows.append(
             Row(
-                model=model["Name"],
+                model=str(model["Name"]),
                 source=PUBLISHED if result["Dataset"].endswith(OF_PAPER) else source,
                 data=result["Dataset"],
-                metrics={name: given[name] for name in METRICS if name in given},
-                milliseconds=given[own_time] if own_time else milliseconds,
+                metrics={name: _number(given, name, file) for name in METRICS if name in given},
+                milliseconds=_number(given, own_time, file) if own_time else milliseconds,
                 timed_on=own_time.removeprefix(TIMED).rstrip(")") if own_time else timed_on,
             )
         )
     return rows
 
 
-def _speed(metadata: dict[str, Any]) -> tuple[float | None, str]:
+def _number(given: dict[str, Any], name: str, file: Path) -> float:
+    value = given[name]
+    if not is_number(value) or not (value > 0 if name.startswith(TIMED) else valid(value)):
+        raise UserError(f"{file}: {name} is {value!r:.60}, where a number is expected.")
+    return value
+
+
+def _speed(metadata: Any, file: Path) -> tuple[float | None, str]:
     """Time of an image, and on what, as MMDetection's metafiles tell it."""
-    given = metadata.get(INFERENCE_TIME)
+    given = metadata.get(INFERENCE_TIME) if isinstance(metadata, dict) else None
     first = given[0] if isinstance(given, list) and given else given
     if not isinstance(first, dict):
         return None, ""
-    return float(first["value"]), str(first.get("hardware", "unknown"))
+    value = first.get("value")
+    if not is_number(value) or value <= 0:
+        raise UserError(f"{file}: {INFERENCE_TIME} is {value!r:.60}, where a number is expected.")
+    return float(value), str(first.get("hardware", "unknown"))

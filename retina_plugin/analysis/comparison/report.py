@@ -83,13 +83,19 @@ def plot(rows: Sequence[Row], folder: Path) -> bool:
     panels: dict[str, dict[str, list[tuple[str, float, float]]]] = {}
     rows = sorted(rows, key=lambda row: ORDER.index(row.source))
     for row in rows:
-        if row.milliseconds is not None and row.metrics.get("AP", -1) >= 0:
+        if at := point(row):
             panel = panels.setdefault(f"{row.data}\n{row.source}, on {row.timed_on}", {})
             family, label = family_and_label(row.model)
-            panel.setdefault(family, []).append((label, row.milliseconds, row.metrics["AP"]))
+            panel.setdefault(family, []).append((label, *at))
     if panels:
         draw_speed(folder, panels, joined=SCALES.values())
     return bool(panels)
+
+
+def point(row: Row) -> tuple[float, float] | None:
+    """Milliseconds and AP; None where one of them is not known."""
+    ap = row.metrics.get("AP", -1)
+    return None if row.milliseconds is None or ap < 0 else (row.milliseconds, ap)
 
 
 def family_and_label(model: str) -> tuple[str, str]:

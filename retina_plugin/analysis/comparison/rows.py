@@ -6,8 +6,9 @@ from pathlib import Path
 
 from ...engine.safe_files import write_whole
 from ...errors import UserError
+from ..kept_files import content_of, instance
 
-MEASURED, METAFILE, PUBLISHED = "measured", "metafile", "published"
+SOURCES = MEASURED, METAFILE, PUBLISHED = "measured", "metafile", "published"
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,32 @@ def read_rows(file: Path) -> list[Row]:
     Raises:
         UserError: it is missing, or holds something else.
     """
-    try:
-        return [Row(**row) for row in json.loads(file.read_text())]
-    except (OSError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{file} is expected to be the comparison.json of tools/compare.py, but is not "
-            f"({error})."
-        ) from error
+    what = "comparison of tools/compare.py"
+    content = content_of(file, what)
+    if not isinstance(content, list):
+        raise UserError(f"{file} holds no {what}: {content!r:.60} is no list.")
+    rows = [instance(Row, each, file, what) for each in content]
+    for row in rows:
+        if wrong := _wrong(row):
+            raise UserError(f"{file} holds no {what}: {row.model} has {wrong}.")
+    return rows
+
+
+def _wrong(row: Row) -> str:
+    """What cannot be, in words; empty if nothing is wrong."""
+    if row.source not in SOURCES:
+        return f"source {row.source}, not one of {', '.join(SOURCES)}"
+    if row.milliseconds is not None and row.milliseconds <= 0:
+        return f"{row.milliseconds:g} ms an image"
+    return wrong_percent(row.metrics)
+
+
+def wrong_percent(metrics: dict[str, float]) -> str:
+    """Which of COCO's numbers is none in percent; -1 stands for no such objects."""
+    wrong = (f"{name} {value:g}" for name, value in metrics.items() if not valid(value))
+    return next(wrong, "")
+
+
+def valid(value: float) -> bool:
+    """Whether it may be a number of COCO's in percent."""
+    return 0 <= value <= 100 or value == -1

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...engine.border import exit_code
 from .published import papers_rows
-from .report import plot
+from .report import plot, point
 from .rows import read_rows
 
 
@@ -18,6 +18,9 @@ def speed(**arguments: Any) -> int:
 
 def _speed(arguments: SimpleNamespace) -> None:
     own = [row for file in arguments.comparisons for row in read_rows(Path(file))]
+    for row in own:
+        if not point(row):
+            print(f"{row.model} on {row.data} is not drawn, as its AP or its time is not known.")
     seen = set(map(str, own))
     plot(
         own + [row for row in papers_rows(arguments.configs) if str(row) not in seen], arguments.out

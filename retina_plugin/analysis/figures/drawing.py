@@ -160,4 +160,4 @@ def _name(
     named = dict.fromkeys((points[0], points[-1])) if on_a_line else points
     for name, time, ap in named:
         place = BELOW_IT if on_a_line and time == points[0][1] else BESIDE
-        axes.annotate(name, (time, ap), color=color, xytext=place, **NAMES)
+        axes.annotate(name.replace("$", r"\$"), (time, ap), color=color, xytext=place, **NAMES)

@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +21,7 @@ from ...engine.inferencer import load_detector
 from ...engine.launch import completed, existing_checkpoint, read_config
 from ...errors import UserError
 from ...head import RetinaHead
-from ..arguments import check_positive
+from ..arguments import check_folder, check_positive
 from .drawing import GAMMAS, draw_cumulative, draw_focal_loss, draw_forms, draw_histograms
 from .loss_distribution import Examples, examples_of, share_of_hardest
 
@@ -47,21 +48,57 @@ def loss(**arguments: Any) -> int:
 
 def _loss(arguments: SimpleNamespace) -> None:
     check_positive(arguments, "images")
-    cfg = completed(read_config(arguments), ("val",), arguments, say=None)
+    checkpoints = in_order(arguments.checkpoints)
+    check_folder(arguments.out, "--out")
+    cfg = read_config(arguments)
+    for key in ("model", "val_dataloader"):
+        if not cfg.get(key):
+            raise UserError(f"{arguments.config} has no {key}: give a config that is evaluated.")
+    cfg = completed(cfg, ("val",), arguments, say=None)
     init_default_scope(cfg.get("default_scope", "mmdet"))
     found = {}
-    for path in arguments.checkpoints:
-        model = detector(cfg, existing_checkpoint(path, "checkpoint"))
+    for iteration, path in checkpoints.items():
+        model = detector(cfg, path)
         batches = Runner.build_dataloader(cfg.val_dataloader, seed=0)
         count = arguments.images // (cfg.val_dataloader.get("batch_size", 1))
-        found[path] = examples_of(model, itertools.islice(batches, max(count, 1)))
-    last = found[arguments.checkpoints[-1]]
+        found[iteration] = examples_of(model, itertools.islice(batches, max(count, 1)))
+    last = found[max(found)]
+    check_examples(last, arguments.config)
     draw_cumulative(arguments.out, last)
     if len(found) > 1:
-        draw_histograms(arguments.out, {_iteration(path): of for path, of in found.items()})
+        draw_histograms(arguments.out, found)
     shares = shares_of_hardest(last)
     (arguments.out / "figure4.json").write_text(json.dumps(shares, indent=1) + "\n")
     _print(shares, arguments.out)
+
+
+def in_order(paths: Sequence[str]) -> dict[int, str]:
+    """Checkpoints by their iterations, the last number in their names, in its order.
+
+    Raises:
+        UserError: one is missing, or two are of the same iteration.
+    """
+    found: dict[int, str] = {}
+    for path in paths:
+        numbers = re.findall(r"\d+", Path(path).stem)
+        iteration = int(numbers[-1]) if numbers else 0
+        if iteration in found:
+            raise UserError(
+                f"{found[iteration]} and {path} are both of iteration {iteration}, by the last "
+                "number in their names: name checkpoints of one training."
+            )
+        found[iteration] = existing_checkpoint(path, "checkpoint")
+    return dict(sorted(found.items()))
+
+
+def check_examples(examples: Examples, config: str) -> None:
+    """Raise UserError where there is nothing to draw."""
+    for kind in HARDEST:
+        if not getattr(examples, kind).sum():
+            raise UserError(
+                f"{config}: the validation images that were looked at hold no {kind}; give more "
+                "--images, or data with objects."
+            )
 
 
 def detector(cfg: Config, checkpoint: str) -> Any:
@@ -96,9 +133,4 @@ def _print(shares: dict[str, dict[str, float]], out: Path) -> None:
         table.add_row(kind, *(f"{share:.0%}" for share in of_kind.values()))
     console = Console()
     console.print(table)
-    console.print(f"figures and figure4.json are in {out}.")
-
-
-def _iteration(path: str) -> int:
-    found = re.findall(r"\d+", Path(path).stem)
-    return int(found[-1]) if found else 0
+    console.print(f"figures and figure4.json are in {out}.", markup=False)

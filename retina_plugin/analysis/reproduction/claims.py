@@ -72,7 +72,8 @@ def is_better(rows: tuple[str, ...], others: tuple[str, ...]) -> Judge:
         if one is None or other is None:
             return UNKNOWN, ""
         gap, error = one.mean - other.mean, standard_error(one, other)
-        return _verdict(gap, error), f"{_said(one)} against {_said(other)}: {points(gap, error)}"
+        words = f"{_best(one, rows, samples)} against {_best(other, others, samples)}"
+        return _verdict(gap, error), f"{words}: {points(gap, error)}"
 
     return judge
 
@@ -101,6 +102,12 @@ def _verdict(gap: float, error: float) -> str:
     if abs(gap) <= SURE * error:
         return NOISE
     return HOLDS if gap > 0 else FAILS
+
+
+def _best(sample: Sample, rows: tuple[str, ...], samples: Samples) -> str:
+    """With how many of the rows there are to choose from, if not all."""
+    there = sum(row in samples for row in rows)
+    return _said(sample) + (f" (of {there} of {len(rows)} rows)" if there < len(rows) else "")
 
 
 def _said(sample: Sample) -> str:

@@ -3,27 +3,32 @@
 import os
 import platform
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from ...engine.border import exit_code
-from ..arguments import check_positive
+from ...engine.border import exit_code, in_one_sentence
+from ...engine.options import quoted, refuse
+from ...errors import UserError
+from ..arguments import check_folder, check_positive
 from ..dataset_name import data_of
 from ..scalars import curve, last_metrics
 from ..trainings import train_apart
 from .claims import FOCAL
-from .plan import Run, planned, rows_in
-from .results import Finished, check_alike, read, write
+from .plan import Run, groups_of, planned, rows_in
+from .results import Finished, check_alike, check_once, read, write
 
 FOLDER = Path("ablations") / "mini"
 SNAPSHOTS = 6
+LOGGED = 25  # iterations from one line of the log to the next
+MOST_SEEDS = 1000
 
 
 def miniature(**arguments: Any) -> int:
@@ -32,40 +37,84 @@ def miniature(**arguments: Any) -> int:
 
 
 def _miniature(arguments: SimpleNamespace) -> None:
-    check_positive(arguments, "seeds", "iterations", "jobs")
+    check_arguments(arguments)
     configs = rows_in(arguments.configs / FOLDER)
     runs = planned(configs, arguments.rows, arguments.seeds)
     data = data_of(arguments.data_root)
     arguments.out.mkdir(parents=True, exist_ok=True)
     found = read(arguments.out)
     check_alike(found, arguments.iterations, data, arguments.cfg_options, arguments.out)
+    check_once(found, groups_of(configs), arguments.out)
     there = {(each.row, each.seed) for each in found}
     waiting = [run for run in runs if (run.row, run.seed) not in there]
     console = Console()
-    console.print(f"{len(runs) - len(waiting)} of {len(runs)} runs are done, in {arguments.out}.")
-    for finished in _trained(waiting, configs, data, arguments, console):
-        write(finished, arguments.out)
-        console.print(f"{finished.row}, seed {finished.seed}: {_said(finished)}")
+    done = len(runs) - len(waiting)
+    console.print(f"{done} of {len(runs)} runs are done, in {arguments.out}.", markup=False)
+    train_all(
+        waiting, lambda run: train(run, configs[run.row], data, arguments), arguments, console
+    )
 
 
-def _trained(
+def check_arguments(arguments: SimpleNamespace) -> None:
+    """Raise UserError for numbers that make no run, and options that are set by others."""
+    check_positive(arguments, "seeds", "iterations", "jobs")
+    check_folder(arguments.out, "--out")
+    if arguments.seeds and arguments.seeds > MOST_SEEDS:
+        raise UserError(f"--seeds expects {MOST_SEEDS} at most, but got {arguments.seeds}.")
+    own = _options(Run("", 0), SimpleNamespace(**{**vars(arguments), "cfg_options": []}))
+    why = "use --data-root, --seeds or --iterations; what is logged and saved is fixed"
+    refuse(arguments.cfg_options, [pair.partition("=")[0] for pair in own], why)
+
+
+def train_all(
     runs: list[Run],
-    configs: dict[str, Path],
-    data: str,
+    trained: Callable[[Run], Finished],
     arguments: SimpleNamespace,
     console: Console,
-) -> Iterator[Finished]:
-    """Each run as it is done, with a bar and the time that is left."""
+) -> None:
+    """Train, with a bar and the time that is left; each result is kept as soon as it is there.
+
+    After a failure no other run is begun; those that run are waited for.
+    """
     columns = BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(elapsed_when_finished=True)
+    failed = Event()
     with ThreadPoolExecutor(arguments.jobs) as pool, Progress(*columns, console=console) as bar:
         task = bar.add_task("", total=len(runs))
-        waiting = [pool.submit(train, run, configs[run.row], data, arguments) for run in runs]
+        waiting = [pool.submit(_kept, run, trained, arguments.out, failed) for run in runs]
         try:
             for done in as_completed(waiting):
-                yield done.result()
-                bar.advance(task)
+                bar.advance(task, _show(done, console))
         finally:
+            failed.set()
             pool.shutdown(cancel_futures=True)
+    for done in waiting:
+        done.result()
+
+
+def _kept(
+    run: Run, trained: Callable[[Run], Finished], out: Path, failed: Event
+) -> Finished | None:
+    """Train and keep the result, unless another run has failed."""
+    if failed.is_set():
+        return None
+    try:
+        finished = trained(run)
+        write(finished, out)
+    except BaseException:
+        failed.set()
+        raise
+    return finished
+
+
+def _show(done: Future[Finished | None], console: Console) -> int:
+    """Say how a run ended; gives how many more are done."""
+    if error := done.exception():
+        said = in_one_sentence(error) or type(error).__name__
+        console.print(f"No other run is begun, as one has failed: {said}", markup=False)
+        return 0
+    if finished := done.result():
+        console.print(f"{finished.row}, seed {finished.seed}: {_said(finished)}", markup=False)
+    return int(finished is not None)
 
 
 def _said(finished: Finished) -> str:
@@ -85,7 +134,7 @@ def train(run: Run, config: Path, data: str, arguments: SimpleNamespace) -> Fini
     work_dirs = arguments.work_dirs or Path("work_dirs") / arguments.out.resolve().name
     work_dir = work_dirs / run.name
     threads = {"OMP_NUM_THREADS": str(max((os.cpu_count() or 1) // arguments.jobs, 1))}
-    started = time.monotonic()
+    began, started = time.time(), time.monotonic()
     ended = train_apart(arguments.train_script, config, work_dir, _options(run, arguments), threads)
     return Finished(
         row=run.row,
@@ -93,25 +142,41 @@ def train(run: Run, config: Path, data: str, arguments: SimpleNamespace) -> Fini
         iterations=arguments.iterations,
         data=data,
         ended=ended,
-        metrics={} if ended else last_metrics(work_dir),
+        metrics={} if ended else measured(work_dir, began),
         seconds=round(time.monotonic() - started, 1),
-        losses=curve(work_dir),
+        losses=curve(work_dir, began),
         options=list(arguments.cfg_options),
         machine=f"{platform.machine()}, {os.cpu_count()} cores",
     )
 
 
+def measured(work_dir: Path, since: float) -> dict[str, float]:
+    """COCO's numbers of a training.
+
+    Raises:
+        UserError: it was not evaluated, or on data without objects.
+    """
+    found = last_metrics(work_dir, since)
+    if found["AP"] < 0:
+        raise UserError(f"{work_dir}: there is no AP, as the validation data hold no objects.")
+    return found
+
+
 def _options(run: Run, arguments: SimpleNamespace) -> list[str]:
-    own = [f"data_root={arguments.data_root}/", f"randomness.seed={run.seed}"]
+    own = [f"data_root={quoted(f'{arguments.data_root}/')}", f"randomness.seed={run.seed}"]
     own += schedule(arguments.iterations) + snapshots(run, arguments.iterations)
     return own + arguments.cfg_options
 
 
 def schedule(iterations: int) -> list[str]:
-    """Options that stretch the schedule; the rate falls at 2/3 and 8/9, as in the paper's."""
+    """Options that stretch the schedule: a sixth of it warms up, the rate falls at 2/3 and 8/9."""
+    logged = min(LOGGED, iterations)
     return [
         f"train_cfg.max_iters={iterations}",
         f"train_cfg.val_interval={iterations}",
+        f"default_hooks.logger.interval={logged}",
+        f"log_processor.window_size={logged}",
+        f"param_scheduler.0.end={max(iterations // 6, 1)}",
         f"param_scheduler.1.milestones=[{iterations * 2 // 3},{iterations * 8 // 9}]",
     ]
 

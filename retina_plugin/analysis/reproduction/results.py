@@ -1,12 +1,12 @@
 """The small file of figures that each miniature training leaves."""
 
 import json
-import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from ...engine.safe_files import write_whole
+from ...engine.safe_files import UNFINISHED, write_whole
 from ...errors import UserError
+from ..kept_files import content_of, instance
 
 METRICS = ("AP", "AP50", "AP75")  # that tables show
 
@@ -43,17 +43,18 @@ def read(folder: Path) -> list[Finished]:
     Raises:
         UserError: a file of it holds something else, or a number that is none.
     """
-    found = [_read(path) for path in sorted(folder.glob("*_seed*.json"))]
+    paths = [path for path in folder.glob("*_seed*.json") if not path.name.startswith(UNFINISHED)]
+    found = [_read(path) for path in sorted(paths)]
     return sorted(found, key=lambda run: (run.row, run.seed))  # by name seed 10 is before seed 2
 
 
 def _read(path: Path) -> Finished:
+    what = "figures of a run"
     try:
-        found = Finished(**json.loads(path.read_text()))
-        wrong = _wrong(found, path)
-    except (AttributeError, TypeError, ValueError) as error:
-        raise UserError(f"{path} holds no figures of a run: {error}.") from error
-    if wrong:
+        found = instance(Finished, content_of(path, what), path, what)
+    except UserError as error:
+        raise UserError(f"{error} Remove the file, and the run is made again.") from error
+    if wrong := _wrong(found, path):
         raise UserError(f"{path} {wrong}: remove it, and its run is made again.")
     return found
 
@@ -62,12 +63,38 @@ def _wrong(found: Finished, path: Path) -> str:
     """What is wrong with a run's figures; empty if nothing is."""
     if found.file != path.name:
         return f"holds the run of {found.file}, which would count twice or for another row"
-    if not found.ended and not set(METRICS) <= found.metrics.keys():
+    if found.seed < 0 or found.iterations <= 0:
+        return f"has seed {found.seed} and {found.iterations} iterations"
+    if found.ended:
+        return "has metrics, and yet it was stopped" if found.metrics else ""
+    if not set(METRICS) <= found.metrics.keys():
         return f"lacks {' or '.join(METRICS)}"
-    for name, value in found.metrics.items():
-        if not math.isfinite(value):
-            return f"has {name} {value}"
+    return wrong_metrics(found.metrics)
+
+
+def wrong_metrics(metrics: dict[str, float]) -> str:
+    """What is wrong with COCO's numbers, in words; empty if nothing is.
+
+    -1 stands for no objects, which only a size may lack.
+    """
+    for name, value in metrics.items():
+        if not (0 <= value <= 1 or (value == -1 and name not in METRICS)):
+            return f"has {name} {value}, not one from 0 to 1"
     return ""
+
+
+def check_once(found: list[Finished], groups: list[list[str]], folder: Path) -> None:
+    """Raise UserError for a run of no row, and for one that is there under two names of its row."""
+    together = {row: group for group in groups for row in group}
+    seen: dict[tuple[str, int], str] = {}
+    for each in found:
+        file = folder / each.file
+        if each.row not in together:
+            raise UserError(f"{file}: there is no row {each.row}; remove the file.")
+        run = together[each.row][0], each.seed
+        if run in seen:
+            raise UserError(f"{file} is the same training as {seen[run]}: remove one of them.")
+        seen[run] = each.file
 
 
 def check_alike(

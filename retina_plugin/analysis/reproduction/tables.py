@@ -15,7 +15,7 @@ from .blocks import BLOCKS, Block
 from .claims import CLAIMS, SURE, Sample, Samples, mean_and_spread, points, standard_error
 from .miniature import FOLDER
 from .plan import groups_of, rows_in
-from .results import METRICS, Finished, check_alike, read
+from .results import METRICS, Finished, check_alike, check_once, read
 from .work_dirs import LeftOut, read_work_dirs
 
 NAMES = (
@@ -41,7 +41,16 @@ def _table(arguments: SimpleNamespace) -> None:
 
 
 def deliver(page: Page, arguments: SimpleNamespace) -> None:
-    """Print a page, and write the files that are asked for."""
+    """Print a page, and write the files that are asked for.
+
+    Raises:
+        UserError: both are to be the same file.
+    """
+    files = [path for path in (arguments.markdown, arguments.html) if path]
+    if len({path.resolve() for path in files}) < len(files):
+        raise UserError(f"--markdown and --html are both {files[0]}: name two files.")
+    for path in files:
+        path.parent.mkdir(parents=True, exist_ok=True)
     print_page(page, terminal())
     if arguments.markdown:
         write_markdown(page, arguments.markdown)
@@ -90,20 +99,6 @@ def read_alike(folder: Path, groups: list[list[str]]) -> list[Finished]:
         check_alike([each], found[0].iterations, found[0].data, found[0].options, folder)
     check_once(found, groups, folder)
     return found
-
-
-def check_once(found: list[Finished], groups: list[list[str]], folder: Path) -> None:
-    """Raise UserError for a run of no row, and for one that is there under two names of its row."""
-    together = {row: group for group in groups for row in group}
-    seen: dict[tuple[str, int], str] = {}
-    for each in found:
-        file = folder / each.file
-        if each.row not in together:
-            raise UserError(f"{file}: there is no row {each.row}; remove the file.")
-        run = together[each.row][0], each.seed
-        if run in seen:
-            raise UserError(f"{file} is the same training as {seen[run]}: remove one of them.")
-        seen[run] = each.file
 
 
 def tables_of(
@@ -203,6 +198,8 @@ def ordering(samples: Samples, paper: dict[str, float]) -> str:
     rows = [row for row in samples if row in paper]
     for one, other in itertools.combinations(rows, 2):
         expected = paper[one] - paper[other]
+        if expected == 0:
+            continue  # an order that the paper does not have
         gap = samples[one].mean - samples[other].mean
         error = standard_error(samples[one], samples[other])
         unknown += math.isnan(error)

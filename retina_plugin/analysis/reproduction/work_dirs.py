@@ -8,12 +8,12 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ...engine.launch import read_file
+from ...engine.launch import UNFIT, read_file
 from ...errors import UserError
 from ...recipe import resolve
 from ..dataset_name import evaluation_data
 from ..scalars import curve, last_metrics, progress, training_log
-from .results import Finished
+from .results import Finished, wrong_metrics
 
 SEED = re.compile(r"_seed(\d+)$")
 GPUS = re.compile(r"GPU number: (\d+)")
@@ -41,16 +41,27 @@ def read_work_dirs(
     Raises:
         UserError: rows were evaluated on different data.
     """
-    read = [read_work_dir(row, path, configs[row]) for row, path in _named(folder, configs)]
-    found = [each for each in read if isinstance(each, Finished)]
-    left_out = [each for each in read if isinstance(each, LeftOut)]
+    found: dict[tuple[str, int], Finished] = {}
+    left_out: list[LeftOut] = []
+    for row, path in _named(folder, configs):
+        each = _readable(row, path, configs[row])
+        if isinstance(each, Finished) and (row, each.seed) in found:
+            each = LeftOut(row, f"{path} is of seed {each.seed}, as another work dir of this row")
+        if isinstance(each, LeftOut):
+            left_out.append(each)
+        else:
+            found[row, each.seed] = each
+    _check_data(list(found.values()), folder)
+    return list(found.values()), left_out
+
+
+def _check_data(found: list[Finished], folder: Path) -> None:
     for each in found:
         if each.data != found[0].data:
             raise UserError(
                 f"{folder}: {each.row} was evaluated on {each.data}, but {found[0].row} on "
                 f"{found[0].data}: rows of different data are not compared."
             )
-    return found, left_out
 
 
 def _named(folder: Path, configs: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
@@ -58,6 +69,13 @@ def _named(folder: Path, configs: Mapping[str, Path]) -> Iterator[tuple[str, Pat
         row = SEED.sub("", path.name)
         if path.is_dir() and row in configs:
             yield row, path
+
+
+def _readable(row: str, work_dir: Path, config: Path) -> Finished | LeftOut:
+    try:
+        return read_work_dir(row, work_dir, config)
+    except (*UNFIT, OSError) as error:
+        return LeftOut(row, f"{work_dir} cannot be read ({type(error).__name__}: {error})")
 
 
 def read_work_dir(row: str, work_dir: Path, config: Path) -> Finished | LeftOut:
@@ -72,7 +90,9 @@ def read_work_dir(row: str, work_dir: Path, config: Path) -> Finished | LeftOut:
     done, evaluated = progress(work_dir)
     every, length = cfg.default_hooks.logger.get("interval", 10), cfg.train_cfg.max_iters
     if evaluated is not None and evaluated > length - every:
-        return _finished(row, work_dir, cfg, "")
+        finished = _finished(row, work_dir, cfg, "")
+        wrong = wrong_metrics(finished.metrics)
+        return LeftOut(row, f"{work_dir} {wrong}") if wrong else finished
     if ended := end_of(log):
         return _finished(row, work_dir, cfg, ended)
     return LeftOut(row, f"{work_dir} is unfinished: {done:,} of {length:,} iterations")
@@ -126,10 +146,9 @@ def gpus_of(log: Path) -> int | None:
 
 
 def _finished(row: str, work_dir: Path, cfg: Config, ended: str) -> Finished:
-    seed = SEED.search(work_dir.name)
     return Finished(
         row=row,
-        seed=int(seed.group(1)) if seed else 0,
+        seed=_seed_of(work_dir, cfg),
         iterations=cfg.train_cfg.max_iters,
         data=evaluation_data(cfg),
         ended=ended,
@@ -137,6 +156,13 @@ def _finished(row: str, work_dir: Path, cfg: Config, ended: str) -> Finished:
         seconds=0.0,
         losses=curve(work_dir),
     )
+
+
+def _seed_of(work_dir: Path, cfg: Config) -> int:
+    """That of the config; where it left the seed to chance, the number of the folder."""
+    chosen = cfg.get("randomness", {}).get("seed")
+    named = SEED.search(work_dir.name)
+    return chosen if chosen is not None else int(named.group(1)) if named else 0
 
 
 def differences(given: Any, wanted: Any, name: str = "") -> list[str]:
@@ -158,7 +184,6 @@ def differences(given: Any, wanted: Any, name: str = "") -> list[str]:
 
 def end_of(log: Path) -> str:
     """How a training was stopped by what was not finite; empty if it was not."""
-    reports = sorted(log.parents[1].glob("not_finite_iter_*"))
-    if not reports:
-        return ""
-    return f"iteration {reports[-1].name.rpartition('iter_')[2]} was not finite"
+    found = [path.name.rpartition("iter_")[2] for path in log.parents[1].glob("not_finite_iter_*")]
+    last = max((int(number) for number in found if number.isdecimal()), default=None)
+    return "" if last is None else f"iteration {last} was not finite"

@@ -32,6 +32,9 @@ lines += [{"coco/bbox_mAP": 0.25}] if cfg.get("val_cfg") else []
 """
 
 
+VALIDATION = {"dataset": {"type": "CocoDataset", "pipeline": [{"type": "Resize"}]}}
+
+
 @pytest.fixture
 def train(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -144,3 +147,20 @@ def test_the_precision_is_that_of_the_forward_pass():
     assert precision_of(cfg) == chosen_dtype("auto", "cuda" if torch.cuda.is_available() else "cpu")
     cfg.optim_wrapper = {"type": "mmengine.AmpOptimWrapper"}
     assert precision_of(cfg) == "float16"
+
+
+def test_another_seed_or_evaluation_is_another_training(train, tmp_path):
+    train()
+    for key, value in (("randomness", {"seed": 5}), ("val_dataloader", VALIDATION)):
+        cfg = config()
+        cfg[key] = value
+        with pytest.raises(UserError, match="is of another model, optimizer or pipeline than now"):
+            trained("good", cfg, 1.0, "set 123", tmp_path / "out", tmp_path / "train.py")
+
+
+def test_the_file_of_another_model_is_not_taken(train, tmp_path):
+    train()
+    file = tmp_path / "out" / "good.json"
+    file.write_text(file.read_text().replace('"name": "good"', '"name": "other"'))
+    with pytest.raises(UserError, match="good.json is of other, not of good"):
+        train()

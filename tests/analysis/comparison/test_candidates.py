@@ -47,6 +47,7 @@ def test_names_grow_until_they_differ(tmp_path):
         (["gone.py"], "there is no config gone.py: give a file, or mmdet::"),
         (["mmdet::fcos/gone.py"], "there is no config mmdet::fcos/gone.py"),
         ([f"{RETINANET}=gone.pth"], "there is no file gone.pth"),
+        ([f"{RETINANET}="], "the name of a checkpoint is expected after ="),
         ([FCOS, FCOS], "is named twice"),
         ([RETINANET, str(CONFIGS / "_base_" / ".." / "retinanet_r18.py")], "is named twice"),
     ],
@@ -58,3 +59,9 @@ def test_what_is_not_there_is_said(specs, words):
 
 def test_a_path_of_the_zoo_is_found_without_importing_its_package_data():
     assert path_of(FASTER).name == "faster-rcnn_r18_fpn_8xb8-amp-lsj-200e_coco.py"
+
+
+def test_a_config_may_have_an_equals_sign_in_its_name(tmp_path):
+    (tmp_path / "lr=1.py").write_text("")
+    (found,) = candidates([str(tmp_path / "lr=1.py")])
+    assert (found.name, found.checkpoint) == ("lr=1", None)

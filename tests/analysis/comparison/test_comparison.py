@@ -19,7 +19,6 @@ ALONE = {"data_root": None, "cfg_options": []}
 TINY = [
     *("train_dataloader.num_workers=0", "train_dataloader.persistent_workers=False"),
     *("val_dataloader.num_workers=0", "val_dataloader.persistent_workers=False"),
-    *("test_dataloader.num_workers=0", "test_dataloader.persistent_workers=False"),
 ]
 
 
@@ -29,7 +28,7 @@ def run(coco_folder, tmp_path):
         arguments = {
             "models": list(models),
             "data_root": coco_folder,
-            "recipe": CONFIGS / "retinanet_custom.py",
+            "recipe": None,
             "minutes": None,
             "amp": False,
             "published": None,
@@ -220,3 +219,32 @@ def test_a_model_is_trained_then_evaluated_and_measured(run, tiny, tmp_path):
 
 def test_percent_keeps_the_digits_of_cocos_numbers_and_its_minus_one():
     assert comparison.percent({"AP": 0.468, "APL": -1}) == {"AP": 46.8, "APL": -1}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"amp": True}, "--amp is of trainings, and none is asked for: give --minutes"),
+        ({"recipe": Path("gone.py"), "data_root": None}, "--recipe is for common data"),
+        ({"cfg_options": ["model.bbox_head.loss_cls.gamma=5"]}, "model.bbox_head.loss_cls.gamma c"),
+        ({"cfg_options": ["test_dataloader.batch_size=7"]}, "test_dataloader.batch_size cannot be"),
+        ({"cfg_options": ["fast=False"]}, "--cfg-options fast cannot be set here"),
+        ({"cfg_options": ["train_cfg.max_iters=3"], "minutes": 1}, "train_cfg.max_iters cannot be"),
+    ],
+)
+def test_what_would_have_no_effect_is_said(run, tiny, capsys, options, said):
+    assert run(str(tiny[0]), **options) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_an_out_that_is_a_file_is_said_before_anything_is_done(run, tiny, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert run(str(tiny[0]), out=tmp_path / "file") == 1
+    assert "--out expects a folder" in capsys.readouterr().err
+
+
+def test_data_that_an_option_names_are_looked_for(run, tiny, capsys, tmp_path):
+    options = ["data_root=gone/"]
+    arguments = {**ALONE, "cfg_options": options}
+    assert run(str(CONFIGS / "retinanet_r18.py"), **arguments) == 1
+    assert "gone/" in capsys.readouterr().err

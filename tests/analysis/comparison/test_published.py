@@ -78,3 +78,33 @@ def test_another_file_is_an_error(tmp_path, content):
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(UserError, match=r"results.yml is expected to be a metafile"):
         published_rows(file)
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("Results: [{Dataset: D, Metrics: {box AP: abc}}]", "AP is 'abc', where a number"),
+        ("Results: [{Dataset: D, Metrics: {box AP: }}]", "AP is None"),
+        ("Results: [{Dataset: D, Metrics: {box AP: .nan}}]", "AP is nan"),
+        ("Results: [{Dataset: D, Metrics: {AP: 1, ms (X): 0}}]", r"ms \(X\) is 0"),
+        ("Results: 5", "Results of a are expected to be a list"),
+        ("Results: [5]", "Results of a"),
+        ("Results: [{Dataset: 5}]", "Results of a"),
+        ("Results: [{Dataset: D, Metrics: [1]}]", "Results of a"),
+        ("Results: [{Dataset: D, Metrics: {5: 1}}]", "Results of a"),
+        (
+            "{Metadata: {inference time (ms/im): [{hardware: X}]}, Results: []}",
+            "inference time .* is None",
+        ),
+    ],
+)
+def test_results_of_another_form_are_named(tmp_path, model, said):
+    parts = model if model.startswith("{") else f"{{{model}}}"
+    (tmp_path / "mine.yml").write_text(f"Models: [{{Name: a, {parts[1:]}]")
+    with pytest.raises(UserError, match=f"mine.yml: {said}"):
+        published_rows(tmp_path / "mine.yml")
+
+
+def test_a_model_without_results_or_metadata_of_another_kind_has_no_rows(tmp_path):
+    (tmp_path / "mine.yml").write_text("Models: [{Name: a, Metadata: abc, Results: }]")
+    assert published_rows(tmp_path / "mine.yml") == []

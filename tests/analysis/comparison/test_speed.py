@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,4 +42,12 @@ def test_figure_2_is_drawn_without_any_measurement(tmp_path, capsys):
 
 def test_a_missing_file_is_a_sentence(tmp_path, capsys):
     assert speed(comparisons=["gone.json"], configs=CONFIGS, out=tmp_path) == 1
-    assert "gone.json is expected to be the comparison.json" in capsys.readouterr().err
+    assert "gone.json holds no comparison of tools/compare.py" in capsys.readouterr().err
+
+
+def test_a_model_that_cannot_be_drawn_is_said(drawn, tmp_path, capsys):
+    write_rows([ROW, replace(ROW, model="new", metrics={})], tmp_path / "comparison.json")
+    speed(comparisons=[tmp_path / "comparison.json"], configs=CONFIGS, out=tmp_path)
+    said = capsys.readouterr().out
+    assert "new on pcb 01 is not drawn, as its AP or its time is not known." in said
+    assert "mine" not in said

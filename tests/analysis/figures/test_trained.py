@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from retina_plugin.analysis.figures.trained import curves, loss
+from retina_plugin.analysis.figures.loss_distribution import Examples
+from retina_plugin.analysis.figures.trained import check_examples, curves, in_order, loss
+from retina_plugin.errors import UserError
 
 TOOL = Path(__file__).parents[3] / "tools" / "figures.py"
 
@@ -51,3 +53,31 @@ def test_a_checkpoint_of_another_model_is_a_sentence(trained, capsys):
         assert loss(**arguments, checkpoints=[str(trained / path)], out=trained / "o") == 1
         assert words in capsys.readouterr().err
     assert not (trained / "o").exists()
+
+
+def test_checkpoints_stand_in_the_order_of_their_iterations(tmp_path):
+    paths = [str(tmp_path / f"iter_{number}.pth") for number in (1000, 90, 200)]
+    for path in paths:
+        Path(path).touch()
+    assert list(in_order(paths)) == [90, 200, 1000]
+    with pytest.raises(UserError, match="are both of iteration 90"):
+        in_order([*paths, paths[1]])
+    with pytest.raises(UserError, match=r"there is no file .*iter_5.pth"):
+        in_order([*paths, str(tmp_path / "iter_5.pth")])
+
+
+def test_nothing_to_draw_is_said():
+    with pytest.raises(UserError, match="tiny.py: .* hold no foreground; give more --images"):
+        check_examples(Examples.none(), "tiny.py")
+
+
+def test_what_holds_no_weights_or_cannot_be_evaluated_is_a_sentence(trained, capsys):
+    torch.save([1, 2], trained / "iter_9.pth")
+    (trained / "empty.py").write_text("a = 1")
+    for config, path, said in (
+        ("tiny.py", "iter_9.pth", "iter_9.pth holds no weights of a model"),
+        ("empty.py", "iter_1.pth", "empty.py has no model"),
+    ):
+        arguments = {"config": str(trained / config), "images": 2, "cfg_options": []}
+        assert loss(**arguments, checkpoints=[str(trained / path)], out=trained / "o") == 1
+        assert said in capsys.readouterr().err

@@ -82,3 +82,8 @@ def test_claims_are_about_rows_that_are_shipped():
     only_claimed = {row: runs[row] for row in CLAIMED}
     for claim in CLAIMS:
         assert claim.judge(only_claimed)[0] != UNKNOWN
+
+
+def test_the_best_of_some_rows_is_not_taken_for_the_best_of_all():
+    _, words = is_better(("a", "b", "c"), ("d",))(samples(a=(0.3, 0.31), b=(0.2,), d=(0.1, 0.11)))
+    assert words.startswith("a 30.5 ± 0.7 (of 2 of 3 rows) against d 10.5 ± 0.7:")

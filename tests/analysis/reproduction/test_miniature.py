@@ -8,18 +8,21 @@ from retina_plugin.analysis.reproduction.results import read
 
 # Takes train.py's arguments; row `bad` ends as the guard ends a run, `broken` in another way.
 SCRIPT = """
-import json, pathlib, sys
+import json, pathlib, sys, time
 config, work_dir = pathlib.Path(sys.argv[1]).stem, pathlib.Path(sys.argv[3])
 with open("calls.txt", "a") as calls:
     print(config, *sys.argv[5:], file=calls)
+if config == "mini_slow":
+    time.sleep(2)
 if config == "mini_bad":
     print("error: iteration 3 was not finite, because of this", file=sys.stderr)
-if config != "mini_good":
+if config not in ("mini_good", "mini_slow", "mini_empty"):
     sys.exit(1)
 folder = work_dir / "20260101_000000" / "vis_data"
 folder.mkdir(parents=True)
+ap = -1 if config == "mini_empty" else 0.25
 lines = [{"loss_cls": 1.0, "loss_bbox": 0.5, "step": 25}]
-lines += [{"coco/bbox_mAP": 0.25, "coco/bbox_mAP_50": 0.5, "coco/bbox_mAP_75": 0.125}]
+lines += [{"coco/bbox_mAP": ap, "coco/bbox_mAP_50": 0.5, "coco/bbox_mAP_75": 0.125}]
 (folder / "scalars.json").write_text("\\n".join(map(json.dumps, lines)))
 """
 
@@ -28,8 +31,9 @@ lines += [{"coco/bbox_mAP": 0.25, "coco/bbox_mAP_50": 0.5, "coco/bbox_mAP_75": 0
 def run(tmp_path, monkeypatch):
     folder = tmp_path / "configs" / "ablations" / "mini"
     folder.mkdir(parents=True)
-    (tmp_path / "data" / "annotations").mkdir(parents=True)
-    (tmp_path / "data" / "annotations" / "train.json").write_text("{}")
+    for name in ("data", "my data"):
+        (tmp_path / name / "annotations").mkdir(parents=True)
+        (tmp_path / name / "annotations" / "train.json").write_text("{}")
     (tmp_path / "train.py").write_text(SCRIPT)
     monkeypatch.chdir(tmp_path)
 
@@ -37,11 +41,11 @@ def run(tmp_path, monkeypatch):
         for row in rows:
             (folder / f"mini_{row}.py").write_text(f"row = {row!r}\n")
         arguments = {"rows": [], "seeds": 1, "iterations": 90, "jobs": 1, "cfg_options": []}
-        arguments |= {"out": tmp_path / "out", "work_dirs": tmp_path / "work", **options}
+        arguments |= {"out": tmp_path / "out", "work_dirs": tmp_path / "work"}
+        arguments |= {"data_root": tmp_path / "data", **options}
         return miniature(
             configs=tmp_path / "configs",
             train_script=tmp_path / "train.py",
-            data_root=tmp_path / "data",
             **arguments,
         )
 
@@ -77,11 +81,11 @@ def test_data_seed_and_schedule_reach_the_training(run, tmp_path):
 
 
 def test_an_experiment_changes_every_row_and_is_kept_apart(run, tmp_path, capsys):
-    assert run("good", cfg_options=["param_scheduler.0.end=1"]) == 0
-    assert calls(tmp_path)[0].endswith("param_scheduler.0.end=1")
-    assert read(tmp_path / "out")[0].options == ["param_scheduler.0.end=1"]
+    assert run("good", cfg_options=["model.depth=1"]) == 0
+    assert calls(tmp_path)[0].endswith("model.depth=1")
+    assert read(tmp_path / "out")[0].options == ["model.depth=1"]
     assert run("good") == 1
-    assert "with param_scheduler.0.end=1, not of 90 iterations" in capsys.readouterr().err
+    assert "with model.depth=1, not of 90 iterations" in capsys.readouterr().err
 
 
 def test_runs_of_an_experiment_do_not_lie_among_those_of_another(run, tmp_path):
@@ -108,7 +112,9 @@ def test_a_run_that_diverged_is_a_result(run, tmp_path, capsys):
 def test_any_other_failure_ends_with_the_log(run, tmp_path, capsys):
     assert run("broken") == 1
     error = capsys.readouterr().err
-    assert error.startswith("error: the training of broken_seed0 failed with 1: see ")
+    assert error.startswith(
+        "error: the training of broken_seed0 failed: it ended with 1. Its log is "
+    )
     assert read(tmp_path / "out") == []
 
 
@@ -137,3 +143,70 @@ def test_weights_of_the_focal_loss_are_kept_for_the_figures():
 def test_a_number_that_makes_no_run_is_an_error(run, name, capsys):
     assert run("good", **{name: 0}) == 1
     assert f"--{name} expects a number above 0, but got 0" in capsys.readouterr().err
+
+
+def test_after_a_failure_no_run_is_begun_and_what_runs_is_kept(run, tmp_path, capsys):
+    """Two at once: one fails while the other runs; two more wait."""
+    assert run("broken", "slow", "zgood", jobs=2, seeds=1) == 1
+    assert [line.split()[0] for line in sorted(calls(tmp_path))] == ["mini_broken", "mini_slow"]
+    assert [each.row for each in read(tmp_path / "out")] == ["slow"]
+    shown = capsys.readouterr()
+    assert "No other run is begun, as one has failed: the training of broken_seed0" in shown.out
+    assert shown.err.startswith("error: the training of broken_seed0 failed")
+
+
+def test_alone_a_failure_begins_no_other_run(run, tmp_path):
+    assert run("broken", seeds=3) == 1
+    assert len(calls(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("data_root", "randomness.seed", "randomness", "train_cfg.max_iters", "train_cfg"),
+        *("param_scheduler.1.milestones", "default_hooks.checkpoint.interval"),
+    ],
+)
+def test_what_the_tool_sets_is_no_experiment(run, tmp_path, capsys, key):
+    assert run("good", cfg_options=[f"{key}=1"]) == 1
+    assert f"error: --cfg-options {key} cannot be set here: use --data-root" in (
+        capsys.readouterr().err
+    )
+    assert calls(tmp_path) == []
+
+
+def test_a_folder_with_a_space_is_named_as_it_is(run, tmp_path):
+    assert run("good", data_root=tmp_path / "my data") == 0
+    assert f"data_root={tmp_path}/my data/" in calls(tmp_path)[0]
+
+
+def test_a_short_run_is_logged_and_warms_up_too():
+    short = schedule(6)
+    for option in ("default_hooks.logger.interval=6", "log_processor.window_size=6"):
+        assert option in short
+    assert "param_scheduler.0.end=1" in short
+    assert "param_scheduler.0.end=100" in schedule(600)  # as the config has it
+    assert "default_hooks.logger.interval=25" in schedule(600)
+
+
+def test_data_without_objects_give_no_run(run, tmp_path, capsys):
+    assert run("empty") == 1
+    assert "there is no AP, as the validation data hold no objects" in capsys.readouterr().err
+    assert read(tmp_path / "out") == []
+
+
+def test_a_run_under_another_name_of_its_row_is_said_before_it_is_trained_again(
+    run, tmp_path, capsys
+):
+    assert run("good") == 0
+    (tmp_path / "out" / "good_seed0.json").rename(tmp_path / "out" / "gone_seed0.json")
+    text = (tmp_path / "out" / "gone_seed0.json").read_text().replace('"good"', '"gone"')
+    (tmp_path / "out" / "gone_seed0.json").write_text(text)
+    assert run("good") == 1
+    assert "there is no row gone; remove the file" in capsys.readouterr().err
+    assert len(calls(tmp_path)) == 1
+
+
+def test_more_seeds_than_anyone_trains_are_a_mistake(run, capsys):
+    assert run("good", seeds=10**8) == 1
+    assert "--seeds expects 1000 at most" in capsys.readouterr().err

@@ -26,7 +26,10 @@ def test_a_file_that_holds_something_else_is_named(tmp_path, text):
 @pytest.mark.parametrize(
     ("metrics", "said"),
     [
-        ({**METRICS, "AP": float("nan")}, "has AP nan: remove it, and its run is made again"),
+        (
+            {**METRICS, "AP": float("nan")},
+            "holds no figures of a run: metrics is .*nan.*, not names.*Remove the file",
+        ),
         ({"AP": 0.25, "AP50": 0.5}, "lacks AP or AP50 or AP75: remove it"),
         ({}, "lacks AP or AP50 or AP75"),
         ([0.25], "holds no figures of a run"),
@@ -59,3 +62,31 @@ def test_runs_that_differ_are_not_mixed(tmp_path, iterations, data, options):
 def test_the_order_of_options_does_not_matter(tmp_path):
     run = replace(RUN, options=["b=2", "a=1"])
     check_alike([run], 450, "pcb 0123", ["a=1", "b=2"], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"metrics": {**METRICS, "AP": -1}}, "has AP -1, not one from 0 to 1"),
+        ({"metrics": {**METRICS, "AP": 26.0}}, "has AP 26.0, not one from 0 to 1"),
+        ({"ended": "was not finite"}, "has metrics, and yet it was stopped"),
+        ({"iterations": 0}, "has seed 1 and 0 iterations"),
+        ({"iterations": "450"}, "holds no figures of a run: iterations is '450'"),
+        ({"options": None}, "holds no figures of a run: options is None"),
+    ],
+)
+def test_what_cannot_be_a_run_is_named(tmp_path, changes, said):
+    write(replace(RUN, **changes), tmp_path)
+    with pytest.raises(UserError, match=f"a_seed1.json {said}"):
+        read(tmp_path)
+
+
+def test_no_large_objects_are_no_mistake(tmp_path):
+    write(replace(RUN, metrics={**METRICS, "APL": -1}), tmp_path)
+    assert read(tmp_path)[0].metrics["APL"] == -1
+
+
+def test_a_file_that_is_being_written_is_none_yet(tmp_path):
+    write(RUN, tmp_path)
+    (tmp_path / ".unfinished-abca_seed2.json").write_text("{")
+    assert read(tmp_path) == [RUN]

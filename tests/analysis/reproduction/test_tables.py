@@ -165,3 +165,17 @@ def test_terminal_markdown_and_page(tmp_path, capsys, monkeypatch):
 def test_an_empty_folder_is_a_sentence(tmp_path, capsys):
     assert table(configs=CONFIGS, results=tmp_path, markdown=None, html=None) == 1
     assert "holds no runs" in capsys.readouterr().err
+
+
+def test_an_order_that_the_paper_does_not_have_counts_for_nothing():
+    samples = {row: Sample(row, (ap, ap)) for row, ap in {"a": 0.1, "b": 0.3}.items()}
+    assert ordering(samples, {"a": 31.1, "b": 31.1}) == ""
+
+
+def test_both_files_at_once_are_two(tmp_path, capsys):
+    write(RUN, tmp_path)
+    same = tmp_path / "new" / "t.md"
+    assert table(configs=CONFIGS, results=tmp_path, markdown=same, html=same) == 1
+    assert "name two files" in capsys.readouterr().err
+    assert table(configs=CONFIGS, results=tmp_path, markdown=same, html=None) == 0
+    assert same.exists()  # with its folder

@@ -36,7 +36,8 @@ def work_dir(tmp_path):
         lines += [{"coco/bbox_mAP": ap, "step": 0}] if ap is not None else []
         (logs / "scalars.json").write_text("\n".join(map(json.dumps, lines)))
         if report:
-            (logs.parent / "not_finite_iter_120").mkdir()
+            for iteration in (120, 90):
+                (logs.parent / f"not_finite_iter_{iteration}").mkdir()
         return folder
 
     return make
@@ -130,3 +131,43 @@ def test_differences_are_said_in_words():
         "c is 1, the row's 2"
     ]
     assert differences([{"x": 1}], [{"x": 1}, 5], "p") == ["p.1 is None, the row's 5"]
+
+
+ROWS = {path.stem: path for path in ABLATIONS.glob("*.py")}
+
+
+def test_a_folder_that_cannot_be_read_does_not_hide_the_others(work_dir, tmp_path):
+    work_dir()
+    (work_dir("table1b_gamma1") / "1/vis_data/scalars.json").write_text('{"loss": 1}\n[]\n{}\n')
+    for row, text in (
+        ("table1b_gamma5", "1 / 0"),
+        ("table1b_gamma0p5", ""),
+        ("table1b_gamma0", "("),
+    ):
+        (work_dir(row) / "1/vis_data/config.py").write_text(text)
+    found, left_out = read_work_dirs(tmp_path, ROWS)
+    assert [each.row for each in found] == [ROW]
+    reasons = {each.row: each.reason for each in left_out}
+    assert len(reasons) == 4
+    assert "line 2 is no JSON object" in reasons["table1b_gamma1"]
+    assert "ZeroDivisionError" in reasons["table1b_gamma5"]
+    assert all("cannot be read" in reason for reason in reasons.values())
+
+
+@pytest.mark.parametrize("ap", [float("nan"), -1.0, 34.0])
+def test_an_ap_that_is_none_is_left_out(work_dir, ap):
+    found = read_work_dir(ROW, work_dir(ap=ap), CONFIG)
+    assert isinstance(found, LeftOut)
+    assert "has AP" in found.reason
+
+
+def test_one_seed_does_not_count_twice(work_dir, tmp_path):
+    """By the name of the folder, or by the config where that chose it."""
+    for name in (ROW, f"{ROW}_seed0"):
+        work_dir(name)
+    for name in (f"{ROW}_seed1", f"{ROW}_seed2"):
+        work_dir(name, randomness__seed=7)
+    found, left_out = read_work_dirs(tmp_path, ROWS)
+    assert [each.seed for each in found] == [0, 7]
+    assert all("as another work dir of this row" in each.reason for each in left_out)
+    assert len(left_out) == 2
