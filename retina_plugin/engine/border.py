@@ -1,5 +1,6 @@
 """Where errors become one sentence and an exit code."""
 
+import io
 import re
 import signal
 import sys
@@ -49,8 +50,12 @@ def exit_code(run: Callable[[], None]) -> int:
     """Runs `run` and gives 0, or says its error on stderr and gives 1.
 
     A user's mistake is said without a traceback; another error keeps its traceback, with a
-    sentence after it. What a signal stopped gives 128 and the signal's number.
+    sentence after it. What a signal stopped gives 128 and the signal's number. A terminal without
+    γ or ± gets a question mark in their place.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         run()
     except (Stopped, KeyboardInterrupt) as stop:

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from mmdet.registry import MODELS
@@ -68,3 +72,13 @@ def test_a_full_gpu_says_what_to_try():
 
 def test_other_key_errors_are_for_developers():
     assert in_one_sentence(KeyError("bbox")) is None
+
+
+def test_a_terminal_without_greek_letters_stops_nothing():
+    script = "from retina_plugin.engine.border import exit_code\n"
+    script += "raise SystemExit(exit_code(lambda: print('\\u03b3 \\u00b1 1')))"
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "? ? 1\n"), done.stderr
