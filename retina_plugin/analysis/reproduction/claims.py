@@ -1,12 +1,13 @@
 """What the paper says of its ablations, held against runs of several seeds."""
 
 import math
-import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from .samples import Difference, Sample, Samples, best, difference, mean_and_spread
+
 HOLDS, FAILS, NOISE = "holds", "does not hold", "within noise"
-ONE_SEED, UNKNOWN = "one seed each", "not measured"
+OPEN, UNKNOWN = "noise not known", "not measured"
 SURE = 2.0  # standard errors that a difference must exceed
 ALIKE = 0.02  # of the better AP: a smaller difference counts as none, as 34.0 and 33.8 in the paper
 
@@ -17,26 +18,7 @@ OHEM_1_TO_3 = tuple(f"table1d_ohem1to3_{n}_nms0p5" for n in (128, 256, 512))
 FOCAL, CE, USUAL = "table1b_gamma2", "section5_ce_prior", "section5_ce_usual_init"
 
 
-@dataclass(frozen=True)
-class Sample:
-    """AP of the runs of a row, from 0 to 1; 0 of one that diverged."""
-
-    row: str
-    values: tuple[float, ...]
-
-    @property
-    def mean(self) -> float:
-        """Over the seeds."""
-        return statistics.mean(self.values)
-
-    @property
-    def spread(self) -> float:
-        """Standard deviation over the seeds; NaN of one."""
-        return statistics.stdev(self.values) if len(self.values) > 1 else math.nan
-
-
-Samples = Mapping[str, Sample]
-Judge = Callable[[Samples], tuple[str, str]]
+Judge = Callable[[Samples, float], tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -45,35 +27,19 @@ class Claim:
 
     text: str
     paper: str
-    judge: Judge  # gives the verdict, and what was measured, in words
-
-
-def best(rows: tuple[str, ...], samples: Samples) -> Sample | None:
-    """The row with the highest mean of those that were run."""
-    found = [samples[row] for row in rows if row in samples]
-    return max(found, key=lambda sample: sample.mean, default=None)
-
-
-def standard_error(one: Sample, other: Sample) -> float:
-    """Of the difference of two means, by their common variance; NaN where both have one run."""
-    pairs = [(each.spread**2, len(each.values) - 1) for each in (one, other)]
-    pairs = [(variance, freedom) for variance, freedom in pairs if freedom]
-    if not pairs:
-        return math.nan
-    common = sum(v * f for v, f in pairs) / sum(f for _, f in pairs)
-    return math.sqrt(common * (1 / len(one.values) + 1 / len(other.values)))
+    judge: Judge  # of rows and their noise; gives the verdict, and what was measured, in words
 
 
 def is_better(rows: tuple[str, ...], others: tuple[str, ...]) -> Judge:
     """The best of some rows is above the best of others."""
 
-    def judge(samples: Samples) -> tuple[str, str]:
+    def judge(samples: Samples, noise: float) -> tuple[str, str]:
         one, other = best(rows, samples), best(others, samples)
         if one is None or other is None:
             return UNKNOWN, ""
-        gap, error = one.mean - other.mean, standard_error(one, other)
+        found = difference(one, other, noise)
         words = f"{_best(one, rows, samples)} against {_best(other, others, samples)}"
-        return _verdict(gap, error), f"{words}: {points(gap, error)}"
+        return verdict(found), f"{words}: {found.words()}"
 
     return judge
 
@@ -81,48 +47,38 @@ def is_better(rows: tuple[str, ...], others: tuple[str, ...]) -> Judge:
 def are_alike(rows: tuple[str, ...]) -> Judge:
     """All rows have about the same AP."""
 
-    def judge(samples: Samples) -> tuple[str, str]:
-        found = sorted((samples[row] for row in rows if row in samples), key=lambda s: s.mean)
-        if len(found) < len(rows):
+    def judge(samples: Samples, noise: float) -> tuple[str, str]:
+        if any(row not in samples for row in rows):
             return UNKNOWN, ""
-        low, high = found[0], found[-1]
-        gap, error = high.mean - low.mean, standard_error(high, low)
-        is_none = gap <= max(ALIKE * high.mean, SURE * error)
-        words = ", ".join(map(_said, found)) + f": {points(gap, error)} from lowest to highest"
-        if math.isnan(error):
-            return ONE_SEED, words
+        ordered = sorted((samples[row] for row in rows), key=lambda sample: sample.mean)
+        found = difference(ordered[-1], ordered[0], noise)
+        names = ", ".join(map(_said, ordered))
+        words = f"{names}: {found.words()} from lowest to highest"
+        if math.isnan(found.error):
+            return OPEN, words
+        is_none = found.gap <= max(ALIKE * ordered[-1].mean, SURE * found.error)
         return (HOLDS if is_none else FAILS), words
 
     return judge
 
 
-def _verdict(gap: float, error: float) -> str:
-    if math.isnan(error):
-        return ONE_SEED
-    if abs(gap) <= SURE * error:
+def verdict(found: Difference) -> str:
+    """Whether a row is above another."""
+    if math.isnan(found.error):
+        return OPEN
+    if abs(found.gap) <= SURE * found.error:
         return NOISE
-    return HOLDS if gap > 0 else FAILS
+    return HOLDS if found.gap > 0 else FAILS
 
 
 def _best(sample: Sample, rows: tuple[str, ...], samples: Samples) -> str:
-    """With how many of the rows there are to choose from, if not all."""
-    there = sum(row in samples for row in rows)
-    return _said(sample) + (f" (of {there} of {len(rows)} rows)" if there < len(rows) else "")
+    """With how many of the rows there were to choose from, if not all."""
+    full = sum(row in samples and len(samples[row].by_seed) == len(sample.by_seed) for row in rows)
+    return _said(sample) + (f" (of {full} of {len(rows)} rows)" if full < len(rows) else "")
 
 
 def _said(sample: Sample) -> str:
     return f"{sample.row} {mean_and_spread(sample)}"
-
-
-def mean_and_spread(sample: Sample) -> str:
-    """In percent; without a spread where there is one seed."""
-    spread = "" if math.isnan(sample.spread) else f" ± {100 * sample.spread:.1f}"
-    return f"{100 * sample.mean:.1f}{spread}"
-
-
-def points(gap: float, error: float) -> str:
-    """A difference in percent, with its standard error where that is known."""
-    return f"{100 * gap:+.1f}" + ("" if math.isnan(error) else f" ± {100 * error:.1f}")
 
 
 CLAIMS = (

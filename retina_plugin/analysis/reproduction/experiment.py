@@ -8,11 +8,12 @@ from typing import Any
 from ...engine.border import exit_code
 from ...errors import UserError
 from ..shown_tables import AP, Page, Shown
-from .claims import CLAIMS, UNKNOWN, Sample, Samples, mean_and_spread, points, standard_error
+from .claims import CLAIMS, UNKNOWN
 from .miniature import FOLDER
 from .plan import groups_of, rows_in
 from .results import Finished
-from .tables import ap_of, by_row, deliver, read_alike
+from .samples import Sample, Samples, difference, mean_and_spread, noise_of
+from .tables import ap_of, by_row, deliver, noise_said, read_alike
 
 INTRO = (
     "Trainings of the miniature, before and after one thing was changed for all of them. Rows have "
@@ -44,10 +45,12 @@ def before_and_after(configs: Path, before: Path, after: Path) -> list[Shown]:
     groups = groups_of(rows_in(configs / FOLDER))
     first, second = (_runs(folder, groups) for folder in (before, after))
     change = changed(first[0], second[0], before, after)
-    then, now = by_row(first, groups), by_row(second, groups)
+    then, now = _samples(first, groups), _samples(second, groups)
+    noise = noise_of(then.values(), now.values())
     rows = list(dict.fromkeys(each.row for each in second))
-    claims = _claims_table(_samples(then, now), _samples(now, then))
-    return [_rows_table(f"Changed: {change}", rows, then, now), *([claims] if claims.rows else [])]
+    claims = _claims_table(then, now, noise)
+    shown = _rows_table(f"Changed: {change}", rows, then, now, noise)
+    return [shown, *([claims] if claims.rows else [])]
 
 
 def _runs(folder: Path, groups: list[list[str]]) -> list[Finished]:
@@ -78,25 +81,20 @@ def changed(first: Finished, second: Finished, before: Path, after: Path) -> str
     return ", ".join(said)
 
 
-def _samples(runs: dict[str, list[Finished]], others: dict[str, list[Finished]]) -> Samples:
-    """AP of the rows that both folders have."""
-    return {row: ap_of(row, of) for row, of in runs.items() if row in others}
+def _samples(found: list[Finished], groups: list[list[str]]) -> Samples:
+    return {row: ap_of(row, of) for row, of in by_row(found, groups).items()}
 
 
-def _rows_table(
-    title: str,
-    rows: list[str],
-    then: dict[str, list[Finished]],
-    now: dict[str, list[Finished]],
-) -> Shown:
+def _rows_table(title: str, rows: list[str], then: Samples, now: Samples, noise: float) -> Shown:
     columns = "row", "before: AP of each seed", "mean", "after: AP of each seed", "mean", "change"
     cells = []
     for row in rows:
-        one, other = (ap_of(row, runs[row]) if row in runs else None for runs in (then, now))
-        cells.append((row, *_seeds(one), *_seeds(other), _difference(one, other)))
+        one, other = then.get(row), now.get(row)
+        change = difference(other, one, noise).words() if one and other else ""
+        cells.append((row, *_seeds(one), *_seeds(other), change))
     note = (
-        "Where a row has several seeds, ± after a mean is their standard deviation, after a change "
-        "its standard error. A run that diverged counts as 0."
+        "± after a mean is the standard deviation over its seeds. A run that diverged counts as 0. "
+        + noise_said(noise)
     )
     return Shown(title, columns, cells, note)
 
@@ -107,21 +105,17 @@ def _seeds(sample: Sample | None) -> tuple[str, str]:
     return ", ".join(f"{100 * value:.1f}" for value in sample.values), mean_and_spread(sample)
 
 
-def _difference(one: Sample | None, other: Sample | None) -> str:
-    if one is None or other is None:
-        return ""
-    return points(other.mean - one.mean, standard_error(one, other))
-
-
-def _claims_table(then: Samples, now: Samples) -> Shown:
+def _claims_table(then: Samples, now: Samples, noise: float) -> Shown:
+    """Of the rows that both folders have."""
+    before, after = (
+        {row: of[row] for row in of if row in then and row in now} for of in (then, now)
+    )
     cells = []
     for claim in CLAIMS:
-        (verdict, measured), (new_verdict, new_measured) = claim.judge(then), claim.judge(now)
+        verdict, measured = claim.judge(before, noise)
+        new_verdict, new_measured = claim.judge(after, noise)
         if UNKNOWN not in (verdict, new_verdict):
             cells.append((claim.text, measured, verdict, new_measured, new_verdict))
     columns = "claim", "before", "verdict", "after", "verdict"
-    note = (
-        "Judged by the rows that were trained both before and after the change; with one seed each "
-        "there is no verdict, as the noise is not known."
-    )
+    note = "Judged by the rows that were trained both before and after the change."
     return Shown("The claims that these rows can judge", columns, cells, note)

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,10 +13,11 @@ from ...errors import UserError
 from ..metafile import metrics_of, models_in
 from ..shown_tables import AP, Page, Shown, print_page, terminal, write_html, write_markdown
 from .blocks import BLOCKS, Block
-from .claims import CLAIMS, SURE, Sample, Samples, mean_and_spread, points, standard_error
+from .claims import CLAIMS, FAILS, HOLDS, NOISE, OPEN, SURE, verdict
 from .miniature import FOLDER
 from .plan import groups_of, rows_in
 from .results import METRICS, Finished, check_alike, check_once, read
+from .samples import Sample, Samples, difference, mean_and_spread, noise_of
 from .work_dirs import LeftOut, read_work_dirs
 
 NAMES = (
@@ -110,12 +112,14 @@ def tables_of(
     """A table for each of the paper's of which there are rows, and one of its claims."""
     groups = groups_of(rows)
     runs = by_row(found, groups)
+    samples = {row: ap_of(row, of) for row, of in runs.items()}
+    noise = noise_of(samples.values())
     blocks = [
-        _block(block, groups, runs, left_out, paper)
+        _block(block, groups, runs, left_out, paper, noise)
         for block in BLOCKS
         if any(row.startswith(block.prefix) for row in rows)
     ]
-    return [*blocks, _claims({row: ap_of(row, of) for row, of in runs.items()})]
+    return [*blocks, _claims(samples, noise)]
 
 
 def by_row(found: list[Finished], groups: list[list[str]]) -> dict[str, list[Finished]]:
@@ -129,7 +133,7 @@ def by_row(found: list[Finished], groups: list[list[str]]) -> dict[str, list[Fin
 
 def ap_of(row: str, runs: list[Finished], metric: str = "AP") -> Sample:
     """One metric over the seeds; 0 where a run was stopped."""
-    return Sample(row, tuple(run.metrics.get(metric, 0.0) for run in runs))
+    return Sample(row, {run.seed: run.metrics.get(metric, 0.0) for run in runs})
 
 
 def papers_numbers(metafile: Path) -> dict[str, dict[str, float]]:
@@ -145,6 +149,7 @@ def _block(
     runs: dict[str, list[Finished]],
     left_out: list[LeftOut],
     paper: dict[str, dict[str, float]],
+    noise: float,
 ) -> Shown:
     rows = sorted(row for row in itertools.chain(*groups) if row.startswith(block.prefix))
     columns = ("row", "paper AP / AP50 / AP75", "AP", "AP50", "AP75", "seeds", "AP - baseline")
@@ -152,13 +157,14 @@ def _block(
         (
             row.removeprefix(block.prefix),
             _printed(paper.get(row, {})),
-            *_measured(row, block, runs, sum(each.row == row for each in left_out)),
+            *_measured(row, block, runs, sum(each.row == row for each in left_out), noise),
         )
         for row in rows
     ]
     samples = {row: ap_of(row, runs[row]) for row in rows if row in runs}
     notes = [f"Left out: {each.reason}." for each in left_out if each.row in rows]
-    in_order = ordering(samples, {row: of["AP"] for row, of in paper.items() if "AP" in of})
+    numbers = {row: of["AP"] for row, of in paper.items() if "AP" in of}
+    in_order = ordering(samples, numbers, noise)
     title = f"{block.title} (baseline: {block.baseline.removeprefix(block.prefix)})"
     same = borrowed([row for row in rows if row in runs], groups, block.prefix)
     paragraphs = filter(None, (in_order, same))
@@ -177,7 +183,7 @@ def _printed(of_paper: dict[str, float]) -> str:
 
 
 def _measured(
-    row: str, block: Block, runs: dict[str, list[Finished]], left_out: int
+    row: str, block: Block, runs: dict[str, list[Finished]], left_out: int, noise: float
 ) -> tuple[str, ...]:
     own, base = runs.get(row), runs.get(block.baseline)
     without = f", {left_out} left out" if left_out else ""
@@ -188,44 +194,49 @@ def _measured(
     means = [mean_and_spread(ap_of(row, own, metric)) for metric in METRICS]
     if row == block.baseline or not base:
         return (*means, seeds, "baseline" if base else "")
-    one, other = ap_of(row, own), ap_of(block.baseline, base)
-    return (*means, seeds, points(one.mean - other.mean, standard_error(one, other)))
+    gap = difference(ap_of(row, own), ap_of(block.baseline, base), noise)
+    return (*means, seeds, gap.words())
 
 
-def ordering(samples: Samples, paper: dict[str, float]) -> str:
-    """How many pairs of rows stand in the paper's order."""
-    right = wrong = unsure = unknown = 0
-    rows = [row for row in samples if row in paper]
-    for one, other in itertools.combinations(rows, 2):
-        expected = paper[one] - paper[other]
-        if expected == 0:
-            continue  # an order that the paper does not have
-        gap = samples[one].mean - samples[other].mean
-        error = standard_error(samples[one], samples[other])
-        unknown += math.isnan(error)
-        if not abs(gap) > (0 if math.isnan(error) else SURE * error):
-            unsure += 1
-        elif gap * expected > 0:
-            right += 1
-        else:
-            wrong += 1
-    total = right + wrong + unsure
-    if not total:
+def ordering(samples: Samples, paper: dict[str, float], noise: float) -> str:
+    """How many pairs of rows stand in the paper's order; without noise, by the numbers alone."""
+    rows = sorted((row for row in samples if row in paper), key=lambda row: -paper[row])
+    gaps = [
+        difference(samples[better], samples[worse], noise)
+        for better, worse in itertools.combinations(rows, 2)
+        if paper[better] > paper[worse]
+    ]
+    if not gaps:
         return ""
-    one_seed = f" ({unknown} pairs are of one seed each: their noise is not known)" * bool(unknown)
+    unknown = sum(math.isnan(gap.error) for gap in gaps)
+    found = [verdict(replace(gap, error=0) if math.isnan(gap.error) else gap) for gap in gaps]
+    right, wrong, unsure = (found.count(each) for each in (HOLDS, FAILS, NOISE))
+    said = f" (of {unknown} the noise is not known)" if unknown else ""
     return (
-        f"Pairs of rows in the paper's order: {right} of {total}; in the other: {wrong}; equal or "
-        f"within noise: {unsure}{one_seed}."
+        f"Pairs of rows in the paper's order: {right} of {len(gaps)}; in the other: {wrong}; equal "
+        f"or within noise: {unsure}{said}."
     )
 
 
-def _claims(samples: Samples) -> Shown:
-    rows = [(claim.text, claim.paper, *claim.judge(samples)) for claim in CLAIMS]
+def _claims(samples: Samples, noise: float) -> Shown:
+    rows = [(claim.text, claim.paper, *claim.judge(samples, noise)) for claim in CLAIMS]
     cells = [(text, paper, measured, verdict) for text, paper, verdict, measured in rows]
     note = (
-        f"± after a difference is its standard error; a difference counts if it is over {SURE:.0f} "
-        "of them. Rows are alike if the highest and the lowest differ by less than that, or by "
-        "less than a fiftieth of the AP. With one seed each there is no verdict, as the noise is "
-        "not known. A run that diverged counts as AP 0."
+        f"A run that diverged counts as AP 0. {noise_said(noise)} Rows are alike if the highest "
+        "and the lowest differ by no more than noise may make, or than a fiftieth of the AP."
     )
     return Shown("Claims", ("claim", "paper", "measured", "verdict"), cells, note, CLAIMS_LEAD)
+
+
+def noise_said(noise: float) -> str:
+    """What stands after ±, and when a difference counts."""
+    if math.isnan(noise):
+        return (
+            f"The noise is not known, as no two rows have two seeds in common ({OPEN!r}): there is "
+            "no verdict."
+        )
+    return (
+        "Rows are compared on the seeds that both have; on one seed a difference varies by "
+        f"{100 * noise:.1f} (standard deviation, pooled over all pairs of rows). ± after a "
+        f"difference is its standard error; one counts if it is over {SURE:.0f} of them."
+    )

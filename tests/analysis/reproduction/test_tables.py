@@ -1,10 +1,11 @@
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from retina_plugin.analysis.reproduction.claims import Sample
 from retina_plugin.analysis.reproduction.results import Finished, write
+from retina_plugin.analysis.reproduction.samples import Sample
 from retina_plugin.analysis.reproduction.tables import (
     borrowed,
     by_row,
@@ -57,10 +58,10 @@ def test_rows_that_share_a_run_all_show_it(shown):
 
 
 def test_difference_is_to_the_baseline_of_the_table(shown):
-    """Two runs with deviation .014 and one: its error is .014 sqrt(1/2 + 1)."""
-    assert cells(shown, "Appendix", "fl")[TO_BASE] == "+11.0 ± 1.7"
+    """On the seed that both have: 20 less 10; and no two rows have two seeds, to tell the noise."""
+    assert cells(shown, "Appendix", "fl")[TO_BASE] == "+10.0"
     assert cells(shown, "Appendix", "ce")[TO_BASE] == "baseline"
-    assert cells(shown, "Table 1b", "gamma2")[TO_BASE] == "+11.0 ± 1.7"  # gamma 0 is alpha-CE
+    assert cells(shown, "Table 1b", "gamma2")[TO_BASE] == "+10.0"  # gamma 0 is alpha-CE
     assert cells(shown, "Table 1c", "scales3_ratios3")[TO_BASE] == ""  # 1x1 was not run
 
 
@@ -101,19 +102,22 @@ def test_every_row_of_the_miniature_is_in_a_table(shown):
 def test_ordering_counts_pairs():
     """Paper: a < b < c. Measured: a < c < b, with a and c within noise."""
     samples = {
-        row: Sample(row, ap)
-        for row, ap in {"a": (0.10, 0.14), "b": (0.3, 0.3), "c": (0.12, 0.16)}.items()
+        row: Sample(row, dict(enumerate(ap)))
+        for row, ap in {"a": (0.10, 0.14), "b": (0.3, 0.3), "c": (0.12, 0.14)}.items()
     }
-    text = ordering(samples, {"a": 1.0, "b": 2.0, "c": 3.0})
+    text = ordering(samples, {"a": 1.0, "b": 2.0, "c": 3.0}, 0.02)
     assert text == (
         "Pairs of rows in the paper's order: 1 of 3; in the other: 1; equal or within noise: 1."
     )
-    assert ordering({}, {}) == ""
+    assert ordering({}, {}, 0.02) == ""
 
 
 def test_ordering_says_where_it_does_not_know_the_noise():
-    samples = {"a": Sample("a", (0.1,)), "b": Sample("b", (0.3,))}
-    assert "(1 pairs are of one seed each" in ordering(samples, {"a": 1.0, "b": 2.0})
+    samples = {"a": Sample("a", {0: 0.1}), "b": Sample("b", {0: 0.3})}
+    text = ordering(samples, {"a": 1.0, "b": 2.0}, math.nan)
+    assert text.endswith(
+        "order: 1 of 1; in the other: 0; equal or within noise: 0 (of 1 the noise is not known)."
+    )
 
 
 def test_runs_without_a_known_row_are_kept_under_their_name():
@@ -168,8 +172,8 @@ def test_an_empty_folder_is_a_sentence(tmp_path, capsys):
 
 
 def test_an_order_that_the_paper_does_not_have_counts_for_nothing():
-    samples = {row: Sample(row, (ap, ap)) for row, ap in {"a": 0.1, "b": 0.3}.items()}
-    assert ordering(samples, {"a": 31.1, "b": 31.1}) == ""
+    samples = {row: Sample(row, {0: ap}) for row, ap in {"a": 0.1, "b": 0.3}.items()}
+    assert ordering(samples, {"a": 31.1, "b": 31.1}, 0.02) == ""
 
 
 def test_both_files_at_once_are_two(tmp_path, capsys):
