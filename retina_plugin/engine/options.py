@@ -20,7 +20,8 @@ def parsed(pairs: Sequence[str]) -> dict[str, object]:
     A folder is `my data/`; a text in quotes, also one inside a list, keeps its commas too.
 
     Raises:
-        UserError: a pair has no `=`, or a list has texts with spaces and without quotes.
+        UserError: a pair has no `=`, brackets that do not match, or a list of texts with spaces
+            and without quotes.
     """
     found = {}
     for pair in pairs:
@@ -33,7 +34,7 @@ def parsed(pairs: Sequence[str]) -> dict[str, object]:
 
 def quoted(text: object) -> str:
     """A text as the value of an option, in quotes if it would be read as something else."""
-    with suppress(UserError, *UNREADABLE):
+    with suppress(UserError):
         if _value(str(text), "") == text:
             return str(text)
     mark = QUOTES[0] if QUOTES[1] in str(text) else QUOTES[1]
@@ -62,7 +63,10 @@ def _value(text: str, pair: str) -> object:
         found = ast.literal_eval(text.strip(QUOTES))
         if isinstance(found, list) or (isinstance(found, tuple) and "(" in text):
             return found
-    found = DictAction._parse_iterable(text)  # noqa: SLF001 (what MMEngine's own tools use)
+    try:
+        found = DictAction._parse_iterable(text)  # noqa: SLF001 (what MMEngine's own tools use)
+    except UNREADABLE as error:
+        raise UserError(f"--cfg-options {pair}: the brackets of its value do not match.") from error
     if isinstance(found, str):
         return text.strip(QUOTES)
     if isinstance(found, list | tuple) and _SPACED_WORDS.search(text):

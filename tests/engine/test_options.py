@@ -57,3 +57,11 @@ def test_an_option_that_is_set_already_is_refused_with_its_parts_and_its_whole()
 def test_a_pair_without_a_value_is_named():
     with pytest.raises(UserError, match="expects KEY=VALUE, not lr"):
         parsed(["lr"])
+
+
+@pytest.mark.parametrize("text", ["[1,2", "(a,b]", "[1,2]x"])
+def test_brackets_that_do_not_match_are_one_sentence_wherever_options_are_read(text):
+    with pytest.raises(UserError, match=r"--cfg-options key=.*: the brackets of its value"):
+        parsed([f"key={text}"])
+    with pytest.raises(UserError, match=r"the brackets of its value do not match"):
+        refuse([f"key={text}"], [], "")

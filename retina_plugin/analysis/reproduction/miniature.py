@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from ...engine.border import exit_code, in_one_sentence
-from ...engine.options import quoted, refuse
+from ...engine.options import parsed, quoted, refuse
 from ...errors import UserError
 from ..arguments import check_folder, check_positive
 from ..dataset_name import data_of
@@ -63,7 +63,7 @@ def check_arguments(arguments: SimpleNamespace) -> None:
         raise UserError(f"--seeds expects {MOST_SEEDS} at most, but got {arguments.seeds}.")
     own = _options(Run("", 0), SimpleNamespace(**{**vars(arguments), "cfg_options": []}))
     why = "use --data-root, --seeds or --iterations; what is logged and saved is fixed"
-    refuse(arguments.cfg_options, [pair.partition("=")[0] for pair in own], why)
+    refuse(arguments.cfg_options, parsed(own), why)
 
 
 def train_all(
