@@ -12,6 +12,14 @@ class Block:
     baseline: str
     lead: str  # what they are
 
+    def has(self, row: str) -> bool:
+        """Whether a row stands in the table."""
+        return row.startswith(self.prefix)
+
+    def short(self, row: str) -> str:
+        """A row's name without what all of the table have in common."""
+        return row.removeprefix(self.prefix)
+
 
 BLOCKS = (
     Block(

@@ -11,9 +11,10 @@ from ..shown_tables import AP, Page, Shown
 from .claims import CLAIMS, UNKNOWN
 from .miniature import FOLDER
 from .plan import groups_of, rows_in
-from .results import Finished
+from .reproduced import ap_of, by_row
+from .results import Finished, read_alike
 from .samples import Sample, Samples, difference, mean_and_spread, noise_of
-from .tables import ap_of, by_row, deliver, noise_said, read_alike
+from .tables import deliver, noise_said
 
 INTRO = (
     "Trainings of the miniature, before and after one thing was changed for all of them. Rows have "

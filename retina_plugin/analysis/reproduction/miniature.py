@@ -46,7 +46,7 @@ def _miniature(arguments: SimpleNamespace) -> None:
     check_alike(found, arguments.iterations, data, arguments.cfg_options, arguments.out)
     check_once(found, groups_of(configs), arguments.out)
     there = {(each.row, each.seed) for each in found}
-    waiting = [run for run in runs if (run.row, run.seed) not in there]
+    waiting = [run for run in runs if there.isdisjoint((row, run.seed) for row in run.rows)]
     console = Console()
     done = len(runs) - len(waiting)
     console.print(f"{done} of {len(runs)} runs are done, in {arguments.out}.", markup=False)
@@ -183,7 +183,7 @@ def schedule(iterations: int) -> list[str]:
 
 def snapshots(run: Run, iterations: int) -> list[str]:
     """Options that keep weights of the focal loss's first run, for the figures, and no others."""
-    if run.seed or FOCAL not in (run.row, *run.same):
+    if run.seed or FOCAL not in run.rows:
         return ["default_hooks.checkpoint=None"]
     return [
         f"default_hooks.checkpoint.interval={max(iterations // SNAPSHOTS, 1)}",

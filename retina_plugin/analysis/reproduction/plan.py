@@ -40,6 +40,11 @@ class Run:
     same: tuple[str, ...] = ()  # other rows that it stands for
 
     @property
+    def rows(self) -> tuple[str, ...]:
+        """All that it stands for."""
+        return self.row, *self.same
+
+    @property
     def name(self) -> str:
         """Of its file of figures, and of its work dir."""
         return f"{self.row}_seed{self.seed}"

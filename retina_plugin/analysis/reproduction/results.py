@@ -83,6 +83,19 @@ def wrong_metrics(metrics: dict[str, float]) -> str:
     return ""
 
 
+def read_alike(folder: Path, groups: list[list[str]]) -> list[Finished]:
+    """The miniature's runs in a folder.
+
+    Raises:
+        UserError: they differ in data, schedule or options, are of no row or there twice.
+    """
+    found = read(folder)
+    for each in found:
+        check_alike([each], found[0].iterations, found[0].data, found[0].options, folder)
+    check_once(found, groups, folder)
+    return found
+
+
 def check_once(found: list[Finished], groups: list[list[str]], folder: Path) -> None:
     """Raise UserError for a run of no row, and for one that is there under two names of its row."""
     together = {row: group for group in groups for row in group}

@@ -10,14 +10,14 @@ from typing import Any
 
 from ...engine.border import exit_code
 from ...errors import UserError
-from ..metafile import metrics_of, models_in
 from ..shown_tables import AP, Page, Shown, print_page, terminal, write_html, write_markdown
 from .blocks import BLOCKS, Block
 from .claims import CLAIMS, FAILS, HOLDS, NOISE, OPEN, SURE, verdict
 from .miniature import FOLDER
 from .plan import groups_of, rows_in
-from .results import METRICS, Finished, check_alike, check_once, read
-from .samples import Sample, Samples, difference, mean_and_spread, noise_of
+from .reproduced import Reproduced, by_row, papers_numbers
+from .results import METRICS, read_alike
+from .samples import Samples, difference, mean_and_spread
 from .work_dirs import LeftOut, read_work_dirs
 
 NAMES = (
@@ -81,100 +81,54 @@ def tables(configs: Path, folder: Path) -> Page:
             f"{folder} holds no runs of tools/reproduce.py mini, and no work dirs that are named "
             "as rows, for example table1b_gamma2."
         )
+    groups = groups_of(rows)
     paper = papers_numbers(configs / "ablations" / "metafile.yml")
     measured = measured.format(**vars(found[0])) if found else ""
     return Page(
         "RetinaNet, reproduced",
-        tables_of(rows, found, left_out, paper),
+        tables_of(Reproduced(groups, by_row(found, groups), left_out, paper)),
         " ".join(filter(None, (measured, NAMES, AP))),
     )
 
 
-def read_alike(folder: Path, groups: list[list[str]]) -> list[Finished]:
-    """The miniature's runs in a folder.
-
-    Raises:
-        UserError: they differ in data, schedule or options, are of no row or there twice.
-    """
-    found = read(folder)
-    for each in found:
-        check_alike([each], found[0].iterations, found[0].data, found[0].options, folder)
-    check_once(found, groups, folder)
-    return found
-
-
-def tables_of(
-    rows: dict[str, Path],
-    found: list[Finished],
-    left_out: list[LeftOut],
-    paper: dict[str, dict[str, float]],
-) -> list[Shown]:
+def tables_of(reproduced: Reproduced) -> list[Shown]:
     """A table for each of the paper's of which there are rows, and one of its claims."""
-    groups = groups_of(rows)
-    runs = by_row(found, groups)
-    samples = {row: ap_of(row, of) for row, of in runs.items()}
-    noise = noise_of(samples.values())
-    blocks = [
-        _block(block, groups, runs, left_out, paper, noise)
-        for block in BLOCKS
-        if any(row.startswith(block.prefix) for row in rows)
-    ]
-    return [*blocks, _claims(samples, noise)]
+    shown = []
+    for block in BLOCKS:
+        rows = sorted(filter(block.has, itertools.chain(*reproduced.groups)))
+        if rows:
+            shown.append(_block(block, rows, reproduced))
+    return [*shown, _claims(reproduced.samples, reproduced.noise)]
 
 
-def by_row(found: list[Finished], groups: list[list[str]]) -> dict[str, list[Finished]]:
-    """The runs of each row, also of those that share them with another."""
-    together = {row: tuple(group) for group in groups for row in group}
-    of_group: dict[tuple[str, ...], list[Finished]] = {}
-    for each in found:
-        of_group.setdefault(together.get(each.row, (each.row,)), []).append(each)
-    return {row: runs for group, runs in of_group.items() for row in group}
-
-
-def ap_of(row: str, runs: list[Finished], metric: str = "AP") -> Sample:
-    """One metric over the seeds; 0 where a run was stopped."""
-    return Sample(row, {run.seed: run.metrics.get(metric, 0.0) for run in runs})
-
-
-def papers_numbers(metafile: Path) -> dict[str, dict[str, float]]:
-    """The paper's AP, AP50 and AP75 of each row, where it gives them."""
-    return {
-        model["Name"]: metrics_of(model.get("Results", [{}])[0]) for model in models_in(metafile)
-    }
-
-
-def _block(
-    block: Block,
-    groups: list[list[str]],
-    runs: dict[str, list[Finished]],
-    left_out: list[LeftOut],
-    paper: dict[str, dict[str, float]],
-    noise: float,
-) -> Shown:
-    rows = sorted(row for row in itertools.chain(*groups) if row.startswith(block.prefix))
+def _block(block: Block, rows: list[str], reproduced: Reproduced) -> Shown:
     columns = ("row", "paper AP / AP50 / AP75", "AP", "AP50", "AP75", "seeds", "AP - baseline")
     cells = [
         (
-            row.removeprefix(block.prefix),
-            _printed(paper.get(row, {})),
-            *_measured(row, block, runs, sum(each.row == row for each in left_out), noise),
+            block.short(row),
+            _printed(reproduced.paper.get(row, {})),
+            *_measured(row, block, reproduced),
         )
         for row in rows
     ]
-    samples = {row: ap_of(row, runs[row]) for row in rows if row in runs}
-    notes = [f"Left out: {each.reason}." for each in left_out if each.row in rows]
-    numbers = {row: of["AP"] for row, of in paper.items() if "AP" in of}
-    in_order = ordering(samples, numbers, noise)
-    title = f"{block.title} (baseline: {block.baseline.removeprefix(block.prefix)})"
-    same = borrowed([row for row in rows if row in runs], groups, block.prefix)
-    paragraphs = filter(None, (in_order, same))
-    return Shown(title, columns, cells, "\n".join([*paragraphs, *notes]), block.lead)
+    run = [row for row in rows if row in reproduced.runs]
+    notes = [
+        ordering(
+            {row: reproduced.samples[row] for row in run},
+            {row: of["AP"] for row, of in reproduced.paper.items() if "AP" in of},
+            reproduced.noise,
+        ),
+        borrowed(run, reproduced.groups, block),
+        *(f"Left out: {each.reason}." for each in reproduced.left_out if each.row in rows),
+    ]
+    title = f"{block.title} (baseline: {block.short(block.baseline)})"
+    return Shown(title, columns, cells, "\n".join(filter(None, notes)), block.lead)
 
 
-def borrowed(rows: list[str], groups: list[list[str]], prefix: str) -> str:
-    """Which of the rows, named without their prefix, are no trainings of their own, in words."""
+def borrowed(rows: list[str], groups: list[list[str]], block: Block) -> str:
+    """Which of a table's rows are no trainings of their own, in words."""
     first = {row: group[0] for group in groups for row in group}
-    names = [f"{row.removeprefix(prefix)} is {first[row]}" for row in rows if first[row] != row]
+    names = [f"{block.short(row)} is {first[row]}" for row in rows if first[row] != row]
     return f"Trained once for several tables: {', '.join(names)}." if names else ""
 
 
@@ -182,19 +136,18 @@ def _printed(of_paper: dict[str, float]) -> str:
     return " / ".join(f"{of_paper[key]:.1f}" for key in METRICS if key in of_paper) or "-"
 
 
-def _measured(
-    row: str, block: Block, runs: dict[str, list[Finished]], left_out: int, noise: float
-) -> tuple[str, ...]:
-    own, base = runs.get(row), runs.get(block.baseline)
+def _measured(row: str, block: Block, reproduced: Reproduced) -> tuple[str, ...]:
+    own, samples = reproduced.runs.get(row), reproduced.samples
+    left_out = sum(each.row == row for each in reproduced.left_out)
     without = f", {left_out} left out" if left_out else ""
     if not own:
         return ("left out" if left_out else "not run", "", "", f"0{without}", "")
     stopped = sum(bool(run.ended) for run in own)
     seeds = f"{len(own)}" + (f", {stopped} diverged" if stopped else "") + without
-    means = [mean_and_spread(ap_of(row, own, metric)) for metric in METRICS]
-    if row == block.baseline or not base:
-        return (*means, seeds, "baseline" if base else "")
-    gap = difference(ap_of(row, own), ap_of(block.baseline, base), noise)
+    means = [mean_and_spread(reproduced.of_metric[metric][row]) for metric in METRICS]
+    if row == block.baseline or block.baseline not in samples:
+        return (*means, seeds, "baseline" if row == block.baseline else "")
+    gap = difference(samples[row], samples[block.baseline], reproduced.noise)
     return (*means, seeds, gap.words())
 
 

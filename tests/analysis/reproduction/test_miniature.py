@@ -210,3 +210,12 @@ def test_a_run_under_another_name_of_its_row_is_said_before_it_is_trained_again(
 def test_more_seeds_than_anyone_trains_are_a_mistake(run, capsys):
     assert run("good", seeds=10**8) == 1
     assert "--seeds expects 1000 at most" in capsys.readouterr().err
+
+
+def test_a_run_that_stands_under_another_name_of_its_row_is_done(run, tmp_path, capsys):
+    assert run("good") == 0
+    folder = tmp_path / "configs" / "ablations" / "mini"
+    (folder / "mini_alias.py").write_text((folder / "mini_good.py").read_text())
+    assert run("good") == 0
+    assert "1 of 1 runs are done" in capsys.readouterr().out
+    assert len(calls(tmp_path)) == 1

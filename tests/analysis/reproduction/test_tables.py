@@ -4,13 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from retina_plugin.analysis.reproduction.blocks import BLOCKS
 from retina_plugin.analysis.reproduction.results import Finished, write
 from retina_plugin.analysis.reproduction.samples import Sample
 from retina_plugin.analysis.reproduction.tables import (
     borrowed,
-    by_row,
     ordering,
-    papers_numbers,
     table,
     tables,
 )
@@ -54,7 +53,7 @@ def test_rows_that_share_a_run_all_show_it(shown):
     assert cells(shown, "Appendix", "ce")["AP"] == "10.0"
     (block,) = (each for each in shown if "Table 1d" in each.title)
     assert "Trained once for several tables: fl is table1b_gamma2." in block.note
-    assert borrowed(["a", "c"], [["a", "b"], ["c"]], "") == ""
+    assert borrowed(["a", "c"], [["a", "b"], ["c"]], BLOCKS[0]) == ""
 
 
 def test_difference_is_to_the_baseline_of_the_table(shown):
@@ -120,15 +119,6 @@ def test_ordering_says_where_it_does_not_know_the_noise():
     )
 
 
-def test_runs_without_a_known_row_are_kept_under_their_name():
-    assert by_row([RUN], [["a", "b"]]) == {"table1b_gamma2": [RUN]}
-
-
-def test_two_names_of_the_same_row_are_two_runs_of_it():
-    one, other = replace(RUN, row="a"), replace(RUN, row="b")
-    assert by_row([one, other], [["a", "b"]]) == {"a": [one, other], "b": [one, other]}
-
-
 def test_work_dirs_are_shown_with_those_that_are_left_out(tmp_path, monkeypatch):
     out = [LeftOut("table1b_gamma2", "it is unfinished"), LeftOut("table1b_gamma1", "it is empty")]
     monkeypatch.setattr(
@@ -142,12 +132,6 @@ def test_work_dirs_are_shown_with_those_that_are_left_out(tmp_path, monkeypatch)
     assert cells(shown, "Table 1e", "r50_400")["paper AP / AP50 / AP75"] == "30.5 / 47.8 / 32.7"
     (block,) = (each for each in shown if "Table 1b" in each.title)
     assert block.note.splitlines() == ["Left out: it is unfinished.", "Left out: it is empty."]
-
-
-def test_papers_numbers_come_from_the_metafile():
-    numbers = papers_numbers(CONFIGS / "ablations" / "metafile.yml")
-    assert numbers["table1a_alpha0p75"] == {"AP": 31.1, "AP50": 49.4, "AP75": 33.0}
-    assert numbers["section5_ce_usual_init"] == {}
 
 
 def test_terminal_markdown_and_page(tmp_path, capsys, monkeypatch):
