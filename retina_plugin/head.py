@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from .anchors import AnchorGrid
 from .detections import Candidates, concatenate, detections, select
-from .errors import UserError
 from .kernels.candidates import is_small, promising, steady_sigmoid
 from .log import warn
 from .mining import OHEMSampler
@@ -37,6 +36,7 @@ from .settings import (
     FOCAL_LOSS,
     NORMAL,
     check_gt_labels,
+    check_numbers,
     checked_test_cfg,
     checked_train_cfg,
 )
@@ -111,7 +111,13 @@ class RetinaHead(BaseDenseHead):
         init_cfg: OptMultiConfig = NORMAL,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
-        _check_numbers(num_classes, prior_prob, stacked_convs)
+        check_numbers(
+            num_classes=num_classes,
+            in_channels=in_channels,
+            stacked_convs=stacked_convs,
+            feat_channels=feat_channels,
+            prior_prob=prior_prob,
+        )
         check_form(form)
         self.num_classes = num_classes
         self.prior_prob = prior_prob
@@ -411,11 +417,3 @@ def _stack(
         ConvModule(before, after, 3, padding=1, conv_cfg=conv_cfg, norm_cfg=norm_cfg)
         for before, after in zip(channels[:-1], channels[1:], strict=True)
     )
-
-
-def _check_numbers(num_classes: int, prior_prob: float, stacked_convs: int) -> None:
-    if num_classes < 1 or not 0 < prior_prob < 1 or stacked_convs < 0:
-        raise UserError(
-            "RetinaHead expects num_classes >= 1, 0 < prior_prob < 1 and stacked_convs >= 0, but "
-            f"got {num_classes}, {prior_prob} and {stacked_convs}."
-        )

@@ -7,12 +7,13 @@ with the highest loss that do not overlap each other.
 import torch
 from torch import Tensor
 
-from .errors import UserError
+from .bounds import SHARE, Bounds, check_number
 from .nms import nms
 from .registry import TASK_UTILS
 from .targets import Targets
 
 NEGATIVES = 3  # for each positive, in OHEM 1:3
+NUMBER = Bounds(low=1 + NEGATIVES, is_whole=True)
 
 
 @TASK_UTILS.register_module()
@@ -38,11 +39,8 @@ class OHEMSampler:
     def __init__(
         self, number: int = 128, iou_threshold: float = 0.5, balanced: bool = False
     ) -> None:
-        if number < 1 + NEGATIVES or not 0 < iou_threshold <= 1:
-            raise UserError(
-                f"OHEMSampler expects number >= {1 + NEGATIVES} and iou_threshold in (0, 1], but "
-                f"got {number} and {iou_threshold}."
-            )
+        check_number("OHEMSampler", "number", number, NUMBER)
+        check_number("OHEMSampler", "iou_threshold", iou_threshold, SHARE)
         self.number = number
         self.iou_threshold = iou_threshold
         self.balanced = balanced

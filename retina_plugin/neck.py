@@ -5,6 +5,7 @@ from mmdet.models.necks import FPN
 from mmdet.utils import ConfigType, OptConfigType
 from torch import Tensor, nn
 
+from .bounds import COUNT, WHOLE, check_number
 from .errors import UserError
 from .registry import MODELS
 
@@ -61,6 +62,7 @@ class RetinaFPN(FPN):
         upsample_cfg: ConfigType | None = None,
         init_cfg: OptConfigType = XAVIER,
     ) -> None:
+        _check_channels(in_channels, out_channels)
         if start_level is None:
             start_level = max(len(in_channels) - 3, 0)
         _check_levels(in_channels, num_outs, start_level, end_level)
@@ -99,7 +101,21 @@ def _widen_single_cell(_: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
     return (F.pad(x, (0, 1, 0, 1)),) if x.shape[-2:] == (1, 1) else inputs
 
 
+def _check_channels(in_channels: list[int], out_channels: int) -> None:
+    if not isinstance(in_channels, list | tuple):
+        raise UserError(
+            "RetinaFPN expects in_channels to be a list, the channels of each level of the "
+            f"backbone, but got {in_channels!r}."
+        )
+    for channels in in_channels:
+        check_number("RetinaFPN", "every one of in_channels", channels, COUNT)
+    check_number("RetinaFPN", "out_channels", out_channels, COUNT)
+
+
 def _check_levels(in_channels: list[int], num_outs: int, start_level: int, end_level: int) -> None:
+    levels = {"num_outs": num_outs, "start_level": start_level, "end_level": end_level}
+    for key, value in levels.items():
+        check_number("RetinaFPN", key, value, WHOLE)
     last = len(in_channels) - 1 if end_level == -1 else end_level
     if not 0 <= start_level <= last < len(in_channels):
         raise UserError(

@@ -5,6 +5,7 @@ from typing import Any
 
 from mmengine.structures import InstanceData
 
+from .bounds import COUNT, FINITE, FRACTION, WHOLE, Bounds, check_number
 from .errors import UserError
 
 NORMAL = {"type": "Normal", "layer": "Conv2d", "std": 0.01}
@@ -32,17 +33,38 @@ TEST_CFG: dict[str, Any] = {
     "nms": {"type": "nms", "iou_threshold": 0.5},
     "max_per_img": 100,
 }
+NUMBERS = {
+    "num_classes": COUNT,
+    "in_channels": COUNT,
+    "stacked_convs": Bounds(low=0, is_whole=True),
+    "feat_channels": COUNT,
+    "prior_prob": Bounds(low=0, high=1, ends="()"),
+}
+TRAIN_NUMBERS = {"allowed_border": FINITE, "pos_weight": FINITE}
+TEST_NUMBERS = {
+    "nms_pre": WHOLE,
+    "min_bbox_size": FINITE,
+    "score_thr": Bounds(high=1),
+    "max_per_img": COUNT,
+}
 EVERY_ANCHOR, OHEM = "PseudoSampler", "retina_plugin.OHEMSampler"
 NMS_TYPES = ("nms", "soft_nms")
+
+
+def check_numbers(**numbers: float) -> None:
+    """Raise UserError unless each of the head's numbers lies within its bounds in `NUMBERS`."""
+    for key, value in numbers.items():
+        check_number("RetinaHead", key, value, NUMBERS[key])
 
 
 def checked_train_cfg(cfg: dict | None) -> dict:
     """`TRAIN_CFG` with the settings of `cfg`, all of which RetinaHead honours.
 
     Raises:
-        UserError: unknown key, a sampler for two-stage detectors, `debug=True`.
+        UserError: unknown key, no number where one must be, a sampler for two-stage detectors,
+            `debug=True`.
     """
-    cfg = _merged(TRAIN_CFG, cfg, "train_cfg")
+    cfg = _merged(TRAIN_CFG, cfg, "train_cfg", TRAIN_NUMBERS)
     kind = (cfg["sampler"] or {"type": EVERY_ANCHOR})["type"]
     if kind.removeprefix("mmdet.") == EVERY_ANCHOR:
         cfg["sampler"] = None
@@ -60,19 +82,27 @@ def checked_test_cfg(cfg: dict | None) -> dict:
     """`TEST_CFG` with the settings of `cfg`, all of which RetinaHead honours.
 
     Raises:
-        UserError: unknown key or unknown NMS.
+        UserError: unknown key, a number out of its range, or unknown NMS.
     """
-    cfg = _merged(TEST_CFG, cfg, "test_cfg")
-    nms = cfg["nms"]
-    if nms is not None and nms.get("type", "nms") not in NMS_TYPES:
-        raise UserError(
-            f"RetinaHead expects model.test_cfg.nms.type to be one of {NMS_TYPES}, "
-            f"but got {nms['type']!r}."
-        )
+    cfg = _merged(TEST_CFG, cfg, "test_cfg", TEST_NUMBERS)
+    if cfg["nms"] is not None:
+        _check_nms(cfg["nms"])
     return cfg
 
 
-def _merged(defaults: dict, cfg: dict | None, name: str) -> dict:
+def _check_nms(nms: dict) -> None:
+    kind = nms.get("type", "nms")
+    if kind not in NMS_TYPES:
+        raise UserError(
+            f"RetinaHead expects model.test_cfg.nms.type to be one of {NMS_TYPES}, "
+            f"but got {kind!r}."
+        )
+    key = "iou_thr" if "iou_thr" in nms else "iou_threshold"  # the first is mmcv's old name
+    if kind == "nms" or key in nms:
+        check_number("RetinaHead", f"model.test_cfg.nms.{key}", nms.get(key), FRACTION)
+
+
+def _merged(defaults: dict, cfg: dict | None, name: str, numbers: dict[str, Bounds]) -> dict:
     for key in cfg or {}:
         if key not in defaults:
             close = get_close_matches(key, defaults, 1)
@@ -80,7 +110,10 @@ def _merged(defaults: dict, cfg: dict | None, name: str) -> dict:
                 f"model.{name} has the key {key!r}, which RetinaHead does not know; "
                 + (f"did you mean {close[0]!r}?" if close else f"it knows {list(defaults)}.")
             )
-    return {**defaults, **(cfg or {})}
+    merged = {**defaults, **(cfg or {})}
+    for key, bounds in numbers.items():
+        check_number("RetinaHead", f"model.{name}.{key}", merged[key], bounds)
+    return merged
 
 
 def check_gt_labels(gts: list[InstanceData], metas: list[dict], num_classes: int) -> None:

@@ -85,6 +85,10 @@ def test_assigning_on_the_cpu_above_a_number_of_boxes_changes_nothing():
         ({"perm_repeat_gt_cfg": {"iou_thr": 0.7}}, "does not shift"),
         ({"pos_iou_thr": 0.3}, "neg_iou_thr <= pos_iou_thr"),
         ({"neg_iou_thr": 0.0}, "0 < neg_iou_thr"),
+        ({"neg_iou_thr": (0.4, 0.1)}, r"\(low, high\), but got neg_iou_thr=\(0.4, 0.1\)"),
+        ({"neg_iou_thr": (0.1, 0.2, 0.3)}, r"\(low, high\)"),
+        ({"neg_iou_thr": "0.4"}, "neg_iou_thr a number"),
+        ({"min_pos_iou": None}, "min_pos_iou to be a finite number"),
     ],
 )
 def test_value_that_cannot_be_honoured_is_an_error(options, words):

@@ -355,8 +355,13 @@ def test_defaults_are_the_papers():
 
 
 @pytest.mark.parametrize(
-    "options", [{"num_classes": 0}, {"prior_prob": 0.0}, {"prior_prob": 1.0}, {"stacked_convs": -1}]
+    "options",
+    [
+        *({"num_classes": 0}, {"num_classes": "3"}, {"prior_prob": 0.0}, {"prior_prob": 1.0}),
+        *({"stacked_convs": -1}, {"in_channels": [4]}, {"feat_channels": 2.5}),
+    ],
 )
 def test_number_out_of_range_is_an_error(options):
-    with pytest.raises(ValueError, match="RetinaHead expects num_classes >= 1"):
+    (key,) = options
+    with pytest.raises(ValueError, match=f"RetinaHead expects {key} to be a"):
         RetinaHead(**{"num_classes": 3, "in_channels": 4, **options})

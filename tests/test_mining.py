@@ -76,7 +76,14 @@ def test_targets_of_both_kinds_are_restricted_alike(batch):
     assert torch.equal(b.boxes, boxes[everything])
 
 
-@pytest.mark.parametrize("options", [{"number": 3}, {"iou_threshold": 0.0}])
-def test_settings_out_of_range_are_an_error(options):
-    with pytest.raises(UserError, match="OHEMSampler expects"):
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"number": 3}, "number to be a whole number >= 4, but got 3"),
+        ({"number": 128.5}, "number to be a whole number >= 4, but got 128.5"),
+        ({"iou_threshold": 0.0}, r"iou_threshold to be a number in \(0, 1\]"),
+    ],
+)
+def test_settings_out_of_range_are_an_error(options, words):
+    with pytest.raises(UserError, match=words):
         OHEMSampler(**options)

@@ -77,11 +77,15 @@ def test_initialisation_is_xavier_uniform_with_zero_biases():
         ({"start_level": 4}, "start_level=4"),
         ({"num_outs": 2}, "builds 3 levels.*num_outs=2"),
         ({"end_level": 2, "num_outs": 5}, "builds 2 levels"),
+        ({"num_outs": "5"}, "num_outs to be a whole number, but got '5'"),
+        ({"out_channels": 0}, "out_channels to be a whole number >= 1"),
+        ({"in_channels": 512}, "in_channels to be a list, .* but got 512"),
+        ({"in_channels": [8, None]}, "every one of in_channels .* but got None"),
     ],
 )
 def test_levels_that_do_not_fit_are_an_error(options, words):
     with pytest.raises(ValueError, match=words):
-        RetinaFPN(CHANNELS, 8, **options)
+        RetinaFPN(**{"in_channels": CHANNELS, "out_channels": 8, **options})
 
 
 def test_gradient_of_a_single_cell_is_written_in_full():

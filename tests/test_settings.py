@@ -27,6 +27,13 @@ def test_given_settings_win():
 
 
 @pytest.mark.parametrize(
+    "nms", [None, {"type": "soft_nms"}, {"type": "nms", "iou_thr": 0.6}, {"iou_threshold": 1}]
+)
+def test_other_nms_settings_of_mmcv_stay(nms):
+    assert checked_test_cfg({"nms": nms})["nms"] == nms
+
+
+@pytest.mark.parametrize(
     "sampler", [None, {"type": "PseudoSampler"}, {"type": "mmdet.PseudoSampler"}]
 )
 def test_no_sampler_and_the_pseudo_sampler_are_the_same(sampler):
@@ -39,6 +46,7 @@ def test_no_sampler_and_the_pseudo_sampler_are_the_same(sampler):
         ({"alowed_border": 0}, "train_cfg has the key 'alowed_border'.*'allowed_border'"),
         ({"sampler": {"type": "OHEMSampler"}}, "retina_plugin.OHEMSampler .*got 'OHEMSampler'"),
         ({"debug": True}, "no debug mode"),
+        ({"pos_weight": None}, "model.train_cfg.pos_weight to be a finite number, but got None"),
     ],
 )
 def test_training_setting_that_cannot_be_honoured_is_an_error(cfg, words):
@@ -52,6 +60,12 @@ def test_training_setting_that_cannot_be_honoured_is_an_error(cfg, words):
         ({"score_thresh": 0.1}, "did you mean 'score_thr'"),
         ({"rpn": {}}, "it knows"),
         ({"nms": {"type": "__import__('os')"}}, "nms.type to be one of"),
+        ({"nms": {"type": "nms"}}, r"nms.iou_threshold to be a number in \[0, 1\], but got None"),
+        ({"nms": {"type": "soft_nms", "iou_threshold": "a"}}, "nms.iou_threshold .* got 'a'"),
+        ({"nms": {"type": "nms", "iou_thr": 50}}, "nms.iou_thr .* got 50"),
+        ({"score_thr": 5}, "model.test_cfg.score_thr to be a number <= 1, but got 5"),
+        ({"max_per_img": -1}, "model.test_cfg.max_per_img to be a whole number >= 1, but got -1"),
+        ({"nms_pre": 0.5}, "model.test_cfg.nms_pre to be a whole number, but got 0.5"),
     ],
 )
 def test_test_setting_that_cannot_be_honoured_is_an_error(cfg, words):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from ..bounds import FRACTION, NOT_NEGATIVE, check_number
 from ..errors import UserError
 from .reduction import check_reduction, reduce_loss
 from .targets import are_labels, check_labels
@@ -42,12 +43,13 @@ class ClassificationLoss(nn.Module, ABC):
                 f"{name} expects use_sigmoid={self.sigmoid}, but got {use_sigmoid}"
                 f"{hint if self.sigmoid else ''}."
             )
-        numbers = alpha if isinstance(alpha, Sequence) else [] if alpha is None else [alpha]
-        if any(not 0 <= number <= 1 for number in numbers):
-            raise UserError(f"{name} expects every alpha in [0, 1], but got {alpha}.")
+        alpha = tuple(alpha) if isinstance(alpha, list | tuple) else alpha
+        for number in alpha if isinstance(alpha, tuple) else () if alpha is None else (alpha,):
+            check_number(name, "every alpha", number, FRACTION)
+        check_number(name, "loss_weight", loss_weight, NOT_NEGATIVE)
         check_reduction(reduction)
         self.use_sigmoid = use_sigmoid
-        self.alpha = tuple(alpha) if isinstance(alpha, Sequence) else alpha
+        self.alpha = alpha
         self.reduction = reduction
         self.loss_weight = loss_weight
 

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..bounds import NOT_NEGATIVE, check_number
 from ..errors import UserError
 from ..kernels.focal import DTYPES, FORMS, FocalSum, focal_form
 from ..nms import at_least_float32
@@ -97,7 +98,7 @@ class FocalLoss(ClassificationLoss):
         if form not in FORMS:
             raise UserError(f"FocalLoss expects form to be one of {FORMS}, but got {form!r}.")
         super().__init__(use_sigmoid, alpha, reduction, loss_weight)
-        check_gamma(gamma, "FocalLoss")
+        check_number(type(self).__name__, "gamma", gamma, NOT_NEGATIVE)
         self.gamma = gamma
         self.activated = activated
         self.form = form
@@ -156,12 +157,6 @@ def _alpha_rows(alpha: Alpha, classes: int, device: torch.device) -> Tensor:
         positive = torch.tensor(1.0 if alpha is None else alpha, device=device)
         negative = torch.ones_like(positive) if alpha is None else 1 - positive
         return torch.stack([positive.expand(classes), negative.expand(classes)])
-
-
-def check_gamma(gamma: float, name: str) -> None:
-    """Raise UserError unless gamma is 0 or more."""
-    if gamma < 0:
-        raise UserError(f"{name} expects gamma >= 0, but got {gamma}.")
 
 
 def _logits_of(probabilities: Tensor) -> Tensor:

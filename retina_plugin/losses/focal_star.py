@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import UserError
+from ..bounds import FINITE, POSITIVE, check_number
 from ..registry import MODELS
 from .base import Alpha, ClassificationLoss
 from .signed_logit import balanced, signed_logits
@@ -42,13 +42,13 @@ class FocalStarLoss(ClassificationLoss):
         **options: as in `ClassificationLoss`.
 
     Raises:
-        UserError: gamma is not above 0.
+        UserError: gamma is not above 0, or beta no number.
     """
 
     def __init__(self, gamma: float = 2.0, beta: float = 1.0, **options: object) -> None:
         super().__init__(**options)  # type: ignore[arg-type]
-        if not gamma > 0:
-            raise UserError(f"FocalStarLoss expects gamma > 0, but got {gamma}.")
+        check_number("FocalStarLoss", "gamma", gamma, POSITIVE)
+        check_number("FocalStarLoss", "beta", beta, FINITE)
         self.gamma, self.beta = gamma, beta
 
     def each(self, pred: Tensor, target: Tensor) -> Tensor:

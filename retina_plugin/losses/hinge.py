@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from ..errors import UserError
+from ..bounds import SHARE, check_number
 from ..registry import MODELS
 from .base import Alpha, ClassificationLoss
 from .signed_logit import balanced, signed_logits
@@ -40,8 +40,7 @@ class HingeLoss(ClassificationLoss):
 
     def __init__(self, threshold: float = 0.5, **options: object) -> None:
         super().__init__(**options)  # type: ignore[arg-type]
-        if not 0 < threshold <= 1:
-            raise UserError(f"HingeLoss expects threshold in (0, 1], but got {threshold}.")
+        check_number("HingeLoss", "threshold", threshold, SHARE)
         self.threshold = threshold
 
     def each(self, pred: Tensor, target: Tensor) -> Tensor:

@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..bounds import NOT_NEGATIVE, check_number
 from ..nms import at_least_float32
 from ..registry import MODELS
 from .base import Alpha, ClassificationLoss
-from .focal import check_gamma
 
 
 def softmax_focal_loss(
@@ -52,7 +52,7 @@ class SoftmaxFocalLoss(ClassificationLoss):
         **options: as in `ClassificationLoss`.
 
     Raises:
-        UserError: gamma is below 0.
+        UserError: gamma is no number from 0.
     """
 
     sigmoid = False
@@ -65,7 +65,7 @@ class SoftmaxFocalLoss(ClassificationLoss):
         **options: object,
     ) -> None:
         super().__init__(use_sigmoid, alpha, **options)  # type: ignore[arg-type]
-        check_gamma(gamma, "SoftmaxFocalLoss")
+        check_number("SoftmaxFocalLoss", "gamma", gamma, NOT_NEGATIVE)
         self.gamma = gamma
 
     def each(self, pred: Tensor, target: Tensor) -> Tensor:

@@ -175,12 +175,13 @@ def test_a_softmax_takes_labels_only():
 @pytest.mark.parametrize(
     ("kind", "options", "words"),
     [
-        (rp.FocalStarLoss, {"gamma": 0.0}, "gamma > 0"),
+        (rp.FocalStarLoss, {"gamma": 0.0}, "gamma to be a number > 0"),
+        (rp.FocalStarLoss, {"beta": float("nan")}, "beta to be a finite number"),
         (rp.FocalStarLoss, {"use_sigmoid": False}, "use_sigmoid=True"),
-        (rp.HingeLoss, {"threshold": 0.0}, "threshold in"),
-        (rp.HingeLoss, {"alpha": 1.5}, "every alpha in"),
+        (rp.HingeLoss, {"threshold": 0.0}, r"threshold to be a number in \(0, 1\]"),
+        (rp.HingeLoss, {"alpha": 1.5}, "every alpha to be"),
         (rp.SoftmaxFocalLoss, {"use_sigmoid": True}, "use_sigmoid=False"),
-        (rp.SoftmaxFocalLoss, {"gamma": -1.0}, "gamma >= 0"),
+        (rp.SoftmaxFocalLoss, {"gamma": -1.0}, "gamma to be a number >= 0"),
         (rp.SigmoidCrossEntropyLoss, {"reduction": "median"}, "reduction must be one of"),
     ],
 )

@@ -201,9 +201,13 @@ def test_no_anchors_give_zero_with_a_gradient(avg_factor):
     ("arguments", "words"),
     [
         ({"use_sigmoid": False}, "use_sigmoid=True"),
-        ({"gamma": -1}, "gamma >= 0"),
-        ({"alpha": 1.5}, r"alpha in \[0, 1\]"),
-        ({"alpha": [0.2, 2.0]}, r"alpha in \[0, 1\]"),
+        ({"gamma": -1}, "gamma to be a number >= 0, but got -1"),
+        ({"gamma": float("nan")}, "gamma to be a number >= 0, but got nan"),
+        ({"gamma": "2"}, "gamma to be a number >= 0, but got '2'"),
+        ({"loss_weight": None}, "loss_weight to be a number >= 0"),
+        ({"alpha": 1.5}, r"every alpha to be a number in \[0, 1\], but got 1.5"),
+        ({"alpha": [0.2, 2.0]}, r"every alpha .* but got 2.0"),
+        ({"alpha": "0.25"}, "every alpha .* but got '0.25'"),
         ({"reduction": "avg"}, "reduction must be one of"),
     ],
 )
