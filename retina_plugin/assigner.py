@@ -6,7 +6,7 @@ from mmdet.structures.bbox import get_box_tensor
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from .bounds import FINITE, FRACTION, check_number
+from .bounds import FINITE, FRACTION, check_numbers
 from .errors import UserError
 from .matching import IGNORED, MatchRule, match_image
 from .registry import TASK_UTILS
@@ -42,13 +42,13 @@ class AnchorAssigner(BaseAssigner):
         if isinstance(neg_iou_thr, list):
             neg_iou_thr = tuple(neg_iou_thr)
         _check_thresholds(pos_iou_thr, neg_iou_thr)
-        others = {
-            "min_pos_iou": min_pos_iou,
-            "ignore_iof_thr": ignore_iof_thr,
-            "gpu_assign_thr": gpu_assign_thr,
-        }
-        for key, value in others.items():
-            check_number("AnchorAssigner", key, value, FINITE)
+        check_numbers(
+            "AnchorAssigner",
+            FINITE,
+            min_pos_iou=min_pos_iou,
+            ignore_iof_thr=ignore_iof_thr,
+            gpu_assign_thr=gpu_assign_thr,
+        )
         self.gpu_assign_thr = gpu_assign_thr
         self.rule = MatchRule(
             pos_iou_thr=pos_iou_thr,
@@ -105,9 +105,8 @@ class AnchorAssigner(BaseAssigner):
 
 def _check_thresholds(pos_iou_thr: float, neg_iou_thr: float | tuple[float, float]) -> None:
     band = neg_iou_thr if isinstance(neg_iou_thr, tuple) else (0, neg_iou_thr)
-    numbers = (*band, pos_iou_thr)
-    is_known = len(band) == 2 and all(number in FRACTION for number in numbers)
-    if not is_known or list(numbers) != sorted(numbers) or band[1] == 0:
+    are_known = len(band) == 2 and all(number in FRACTION for number in (*band, pos_iou_thr))
+    if not (are_known and band[0] <= band[1] <= pos_iou_thr and band[1] > 0):
         raise UserError(
             "AnchorAssigner expects 0 < neg_iou_thr <= pos_iou_thr <= 1, neg_iou_thr a number or "
             f"(low, high), but got neg_iou_thr={neg_iou_thr} and pos_iou_thr={pos_iou_thr}."

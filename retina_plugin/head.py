@@ -14,6 +14,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from .anchors import AnchorGrid
+from .bounds import COUNT, INSIDE, WHOLE_FROM_0, check_number, check_numbers
 from .detections import Candidates, concatenate, detections, select
 from .kernels.candidates import is_small, promising, steady_sigmoid
 from .log import warn
@@ -36,7 +37,6 @@ from .settings import (
     FOCAL_LOSS,
     NORMAL,
     check_gt_labels,
-    check_numbers,
     checked_test_cfg,
     checked_train_cfg,
 )
@@ -111,13 +111,10 @@ class RetinaHead(BaseDenseHead):
         init_cfg: OptMultiConfig = NORMAL,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
-        check_numbers(
-            num_classes=num_classes,
-            in_channels=in_channels,
-            stacked_convs=stacked_convs,
-            feat_channels=feat_channels,
-            prior_prob=prior_prob,
-        )
+        widths = {"in_channels": in_channels, "feat_channels": feat_channels}
+        check_numbers("RetinaHead", COUNT, num_classes=num_classes, **widths)
+        check_number("RetinaHead", "stacked_convs", stacked_convs, WHOLE_FROM_0)
+        check_number("RetinaHead", "prior_prob", prior_prob, INSIDE)
         check_form(form)
         self.num_classes = num_classes
         self.prior_prob = prior_prob

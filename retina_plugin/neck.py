@@ -5,7 +5,7 @@ from mmdet.models.necks import FPN
 from mmdet.utils import ConfigType, OptConfigType
 from torch import Tensor, nn
 
-from .bounds import COUNT, WHOLE, check_number
+from .bounds import COUNT, WHOLE, check_number, check_numbers
 from .errors import UserError
 from .registry import MODELS
 
@@ -43,7 +43,7 @@ class RetinaFPN(FPN):
         init_cfg: Xavier uniform and zero biases, as in FPN.
 
     Raises:
-        UserError: where the levels do not fit each other.
+        UserError: where a number is none, or the levels do not fit each other.
     """
 
     def __init__(
@@ -114,8 +114,7 @@ def _check_channels(in_channels: list[int], out_channels: int) -> None:
 
 def _check_levels(in_channels: list[int], num_outs: int, start_level: int, end_level: int) -> None:
     levels = {"num_outs": num_outs, "start_level": start_level, "end_level": end_level}
-    for key, value in levels.items():
-        check_number("RetinaFPN", key, value, WHOLE)
+    check_numbers("RetinaFPN", WHOLE, **levels)
     last = len(in_channels) - 1 if end_level == -1 else end_level
     if not 0 <= start_level <= last < len(in_channels):
         raise UserError(

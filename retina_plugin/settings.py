@@ -33,13 +33,6 @@ TEST_CFG: dict[str, Any] = {
     "nms": {"type": "nms", "iou_threshold": 0.5},
     "max_per_img": 100,
 }
-NUMBERS = {
-    "num_classes": COUNT,
-    "in_channels": COUNT,
-    "stacked_convs": Bounds(low=0, is_whole=True),
-    "feat_channels": COUNT,
-    "prior_prob": Bounds(low=0, high=1, ends="()"),
-}
 TRAIN_NUMBERS = {"allowed_border": FINITE, "pos_weight": FINITE}
 TEST_NUMBERS = {
     "nms_pre": WHOLE,
@@ -49,12 +42,6 @@ TEST_NUMBERS = {
 }
 EVERY_ANCHOR, OHEM = "PseudoSampler", "retina_plugin.OHEMSampler"
 NMS_TYPES = ("nms", "soft_nms")
-
-
-def check_numbers(**numbers: float) -> None:
-    """Raise UserError unless each of the head's numbers lies within its bounds in `NUMBERS`."""
-    for key, value in numbers.items():
-        check_number("RetinaHead", key, value, NUMBERS[key])
 
 
 def checked_train_cfg(cfg: dict | None) -> dict:

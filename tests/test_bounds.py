@@ -11,10 +11,10 @@ from retina_plugin.errors import UserError
     ("bounds", "inside", "outside"),
     [
         (FINITE, [0, -1e300, np.float32(1)], [float("nan"), float("inf"), -float("inf")]),
-        (FRACTION, [0, 0.5, 1], [-1e-9, 1.01]),
+        (FRACTION, [0, 0.5, 1], [-1e-9, 1.01, 10**400]),
         (SHARE, [1e-9, 1], [0, 1.01]),
         (POSITIVE, [1e-9, 1e9], [0, -1]),
-        (COUNT, [1, np.int64(3), 10**400], [0, 1.5, 2.0]),
+        (COUNT, [1, np.int64(3), 10**300], [0, 1.5, 2.0, 10**400]),
         (Bounds(low=0, high=1, ends="()"), [0.5], [0, 1]),
         (Bounds(high=1), [-5, 1], [2]),
     ],

@@ -1,11 +1,11 @@
 """Checks of what the tools are told on the command line."""
 
-import math
 from pathlib import Path
 from types import SimpleNamespace
 
 import torch
 
+from ..bounds import POSITIVE
 from ..errors import UserError
 
 
@@ -13,7 +13,7 @@ def check_positive(arguments: SimpleNamespace, *names: str) -> None:
     """Raise UserError unless each argument is above 0, or was not given."""
     for name in names:
         number = getattr(arguments, name)
-        if number is not None and not (number > 0 and math.isfinite(number)):
+        if number is not None and number not in POSITIVE:
             option = name.replace("_", "-")
             raise UserError(f"--{option} expects a number above 0, but got {number:g}.")
 

@@ -1,11 +1,11 @@
 """Dataclasses from the small JSON files that tools keep, with every value of the declared type."""
 
 import json
-import math
 import types
 from pathlib import Path
 from typing import Any, TypeGuard, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from ..bounds import FINITE
 from ..errors import UserError
 
 T = TypeVar("T")
@@ -66,11 +66,7 @@ def fits(value: Any, kind: Any) -> bool:
 
 def is_number(value: Any) -> TypeGuard[float]:
     """Whether it is a finite number that a float can hold."""
-    try:
-        is_finite = math.isfinite(value)
-    except (TypeError, OverflowError):
-        return False
-    return is_finite and not isinstance(value, bool)
+    return value in FINITE
 
 
 def _said(kind: Any) -> str:

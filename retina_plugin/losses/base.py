@@ -44,7 +44,8 @@ class ClassificationLoss(nn.Module, ABC):
                 f"{hint if self.sigmoid else ''}."
             )
         alpha = tuple(alpha) if isinstance(alpha, list | tuple) else alpha
-        for number in alpha if isinstance(alpha, tuple) else () if alpha is None else (alpha,):
+        numbers = alpha if isinstance(alpha, tuple) else () if alpha is None else (alpha,)
+        for number in numbers:
             check_number(name, "every alpha", number, FRACTION)
         check_number(name, "loss_weight", loss_weight, NOT_NEGATIVE)
         check_reduction(reduction)

@@ -98,7 +98,7 @@ class FocalLoss(ClassificationLoss):
         if form not in FORMS:
             raise UserError(f"FocalLoss expects form to be one of {FORMS}, but got {form!r}.")
         super().__init__(use_sigmoid, alpha, reduction, loss_weight)
-        check_number(type(self).__name__, "gamma", gamma, NOT_NEGATIVE)
+        check_number("FocalLoss", "gamma", gamma, NOT_NEGATIVE)
         self.gamma = gamma
         self.activated = activated
         self.form = form

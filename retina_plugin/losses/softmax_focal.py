@@ -52,7 +52,7 @@ class SoftmaxFocalLoss(ClassificationLoss):
         **options: as in `ClassificationLoss`.
 
     Raises:
-        UserError: gamma is no number from 0.
+        UserError: gamma is below 0, or no number.
     """
 
     sigmoid = False

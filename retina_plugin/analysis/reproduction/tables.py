@@ -72,16 +72,17 @@ def tables(configs: Path, folder: Path) -> Page:
     """
     left_out: list[LeftOut] = []
     rows, measured = rows_in(configs / FOLDER), SMALL
-    found = read_alike(folder, groups_of(rows))
+    groups = groups_of(rows)
+    found = read_alike(folder, groups)
     if not found:
         rows, measured = rows_in(configs / "ablations"), WHOLE
+        groups = groups_of(rows)
         found, left_out = read_work_dirs(folder, rows)
     if not found and not left_out:
         raise UserError(
             f"{folder} holds no runs of tools/reproduce.py mini, and no work dirs that are named "
             "as rows, for example table1b_gamma2."
         )
-    groups = groups_of(rows)
     paper = papers_numbers(configs / "ablations" / "metafile.yml")
     measured = measured.format(**vars(found[0])) if found else ""
     return Page(
