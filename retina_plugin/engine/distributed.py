@@ -1,5 +1,6 @@
 """Several processes without a GPU, which MMEngine's launcher does not provide for."""
 
+import gc
 import os
 from typing import Any
 
@@ -91,6 +92,18 @@ def join_processes(cfg: Config) -> None:
         raise UserError(f"--launcher {cfg.launcher} needs GPUs: use --launcher pytorch on a CPU.")
     _open("gloo")
     cfg.setdefault("model_wrapper_cfg", {"type": "retina_plugin.CPUDistributedDataParallel"})
+
+
+def leave_processes() -> None:
+    """Closes the process group after a run whose Runner is gone, and that ended in all processes.
+
+    A process that ends with an open group is aborted now and then by a thread of the group that
+    asks for a Python that has ended (PyTorch's pull request 179291), and NCCL warns of it. After
+    an error in one process the group stays open: the others may be waiting in it.
+    """
+    if torch_distributed.is_initialized():
+        gc.collect()  # the model's reducer, which would wait for the group's threads forever
+        torch_distributed.destroy_process_group()
 
 
 def restarts() -> int:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
+from traceback import clear_frames
 from types import SimpleNamespace
 
 from mmdet.engine.hooks.utils import trigger_visualization_hook
@@ -12,11 +13,11 @@ from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from ..errors import UserError
+from ..errors import Stopped, UserError
 from ..recipe import check, print_changes, resolve
 from ..recipe.report import Change
 from .border import exit_code
-from .distributed import is_first, join_processes, world_size
+from .distributed import is_first, join_processes, leave_processes, world_size
 from .lifetime import follow_starter
 from .options import parsed
 from .resume import find_latest_checkpoint
@@ -30,12 +31,28 @@ UNFIT = (
 
 def train(**arguments: object) -> int:
     """Trains; takes the arguments of tools/train.py and gives the exit code."""
-    return exit_code(partial(_train, SimpleNamespace(**arguments)))
+    return exit_code(partial(_together, _train, SimpleNamespace(**arguments)))
 
 
 def test(**arguments: object) -> int:
     """Evaluates; takes the arguments of tools/test.py and gives the exit code."""
-    return exit_code(partial(_test, SimpleNamespace(**arguments)))
+    return exit_code(partial(_together, _test, SimpleNamespace(**arguments)))
+
+
+def _together(work: Callable[[SimpleNamespace], None], arguments: SimpleNamespace) -> None:
+    """Work, and leave the other processes where all of them end at the same point."""
+    try:
+        work(arguments)
+    except Stopped as stop:
+        clear_frames(stop.__traceback__)  # the Runner is among their variables
+        _leave(arguments.launcher)
+        raise
+    _leave(arguments.launcher)
+
+
+def _leave(launcher: str) -> None:
+    if launcher != "none":
+        leave_processes()
 
 
 def _train(arguments: SimpleNamespace) -> None:

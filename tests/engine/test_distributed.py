@@ -1,4 +1,4 @@
-import socket
+import weakref
 
 import pytest
 import torch
@@ -10,25 +10,12 @@ from retina_plugin.engine.distributed import (
     CPUDistributedDataParallel,
     is_first,
     join_processes,
+    leave_processes,
     world_size,
 )
 from retina_plugin.errors import UserError
 
 no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="holds without a GPU")
-
-
-@pytest.fixture
-def one_process(monkeypatch):
-    """The environment of a torchrun with one process."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    variables = {"RANK": 0, "WORLD_SIZE": 1, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    for name, value in variables.items():
-        monkeypatch.setenv(name, str(value))
-    yield
-    if torch_distributed.is_initialized():
-        torch_distributed.destroy_process_group()
 
 
 @pytest.mark.parametrize(
@@ -72,6 +59,19 @@ def test_on_a_cpu_the_processes_join_through_gloo(one_process):
     join_processes(cfg)
     assert torch_distributed.get_backend() == "gloo"
     assert cfg.model_wrapper_cfg.type == "retina_plugin.CPUDistributedDataParallel"
+
+
+@no_gpu
+def test_the_group_is_closed_after_the_models_reducer(one_process):
+    join_processes(Config({"launcher": "pytorch"}))
+    wrapped = CPUDistributedDataParallel(torch.nn.Linear(2, 1))
+    wrapped.itself = [wrapped]  # a cycle, as Runner and hooks are one
+    reducer = weakref.ref(wrapped)
+    del wrapped
+    leave_processes()
+    assert reducer() is None
+    assert not torch_distributed.is_initialized()
+    leave_processes()  # no group: nothing to do
 
 
 @no_gpu

@@ -1,14 +1,17 @@
 import itertools
 import pickle
 import re
+import weakref
 from types import SimpleNamespace
 
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.hooks import Hook
+from torch import distributed as torch_distributed
 
 from retina_plugin.engine import launch
-from retina_plugin.errors import UserError
+from retina_plugin.errors import Stopped, UserError
 
 
 def arguments(config, *options, **others):
@@ -150,6 +153,47 @@ def test_training_writes_a_checkpoint_and_goes_on_from_it(config_file, trained):
 
 
 @pytest.mark.slow
+class Fails(Hook):
+    """Ends a training in its first iteration."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def after_train_iter(self, *args, **kwargs):
+        raise self.error
+
+
+@pytest.mark.filterwarnings("ignore:Grad strides do not match bucket view strides")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="joins through gloo without a GPU")
+@pytest.mark.parametrize(
+    ("error", "code", "is_open"),
+    [(None, 0, False), (Stopped("stopped.", 15), 143, False), (UserError("broken."), 1, True)],
+)
+def test_the_group_is_left_where_all_processes_end(
+    config_file, one_process, monkeypatch, error, code, is_open
+):
+    """After an error the others may be waiting in it."""
+    models, launch_start, close = [], launch.start, torch_distributed.destroy_process_group
+
+    def start(cfg):
+        runner = launch_start(cfg)
+        models.append(weakref.ref(runner.model))
+        if error:
+            runner.register_hook(Fails(error))
+        return runner
+
+    def close_after_the_reducer():
+        models.append(models.pop()())  # to close before it is gone can hang
+        close()
+
+    monkeypatch.setattr(launch, "start", start)
+    with monkeypatch.context() as until_closed:
+        until_closed.setattr(torch_distributed, "destroy_process_group", close_after_the_reducer)
+        assert train(config_file, launcher="pytorch") == code
+    assert torch_distributed.is_initialized() is is_open
+    assert is_open or models == [None]
+
+
 def test_mixed_precision_trains_on_whatever_there_is(config_file, tmp_path):
     assert train(config_file, amp=True) == 0
     written = Config.fromfile(tmp_path / "work" / config_file.name)
