@@ -7,6 +7,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from ..bounds import WHOLE_FROM_0, check_number
 from ..errors import UserError
 from ..log import warn
 from ..registry import HOOKS
@@ -35,11 +36,11 @@ class GuardHook(Hook):
     """
 
     def __init__(self, policy: str = "stop", max_skipped: int = 100) -> None:
-        if policy not in POLICIES or max_skipped < 0:
+        if policy not in POLICIES:
             raise UserError(
-                f"default_hooks.guard expects policy to be one of {POLICIES} and max_skipped >= 0, "
-                f"but got {policy!r} and {max_skipped!r}."
+                f"default_hooks.guard expects policy to be one of {POLICIES}, but got {policy!r}."
             )
+        check_number("default_hooks.guard", "max_skipped", max_skipped, WHOLE_FROM_0)
         self.policy = policy
         self.max_skipped = max_skipped
         self.skipped = 0

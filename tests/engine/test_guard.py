@@ -165,10 +165,17 @@ def test_where_another_wrapper_has_stepped_only_checkpoints_are_said_to_be_as_th
     assert list(Path(runner.work_dir).glob("*.pth")) == []
 
 
-@pytest.mark.parametrize("options", [{"policy": "ignore"}, {"max_skipped": -1}])
-def test_other_policies_are_refused(options):
-    with pytest.raises(UserError, match="default_hooks.guard expects"):
-        GuardHook(**options)
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("policy", "ignore"),
+        ("policy", None),
+        *(("max_skipped", each) for each in (-1, None, "10", 0.5, float("nan"))),
+    ],
+)
+def test_other_policies_and_ceilings_are_refused(key, value):
+    with pytest.raises(UserError, match=f"default_hooks.guard expects {key} .*{value!r}"):
+        GuardHook(**{key: value})
 
 
 @pytest.mark.parametrize("at", [1, 2])
