@@ -95,7 +95,7 @@ def join_processes(cfg: Config) -> None:
 
 
 def leave_processes() -> None:
-    """Closes the process group after a run whose Runner is gone, and that ended in all processes.
+    """Closes the process group after a run that succeeded and whose Runner is gone.
 
     A process that ends with an open group is aborted now and then by a thread of the group that
     asks for a Python that has ended (PyTorch's pull request 179291), and NCCL warns of it. After

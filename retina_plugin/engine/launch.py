@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from traceback import clear_frames
 from types import SimpleNamespace
 
 from mmdet.engine.hooks.utils import trigger_visualization_hook
@@ -13,7 +12,7 @@ from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from ..errors import Stopped, UserError
+from ..errors import UserError
 from ..recipe import check, print_changes, resolve
 from ..recipe.report import Change
 from .border import exit_code
@@ -40,18 +39,12 @@ def test(**arguments: object) -> int:
 
 
 def _together(work: Callable[[SimpleNamespace], None], arguments: SimpleNamespace) -> None:
-    """Work, and leave the other processes where all of them end at the same point."""
-    try:
-        work(arguments)
-    except Stopped as stop:
-        clear_frames(stop.__traceback__)  # the Runner is among their variables
-        _leave(arguments.launcher)
-        raise
-    _leave(arguments.launcher)
+    """Work, and leave the other processes where nothing ended it before its time.
 
-
-def _leave(launcher: str) -> None:
-    if launcher != "none":
+    After a stop there is no time to: torchrun kills all processes when the first has ended.
+    """
+    work(arguments)
+    if arguments.launcher != "none":
         leave_processes()
 
 
