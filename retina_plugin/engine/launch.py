@@ -39,9 +39,9 @@ def test(**arguments: object) -> int:
 
 
 def _together(work: Callable[[SimpleNamespace], None], arguments: SimpleNamespace) -> None:
-    """Work, and leave the other processes where nothing ended it before its time.
+    """Work, then leave the other processes; not after an error, and not after a stop.
 
-    After a stop there is no time to: torchrun kills all processes when the first has ended.
+    torchrun kills all processes when the first that was stopped has ended.
     """
     work(arguments)
     if arguments.launcher != "none":

@@ -13,7 +13,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, distributed, nn
 
 from ..analysis.benchmark.stock_twin import stock_twin
-from ..engine.distributed import CPUDistributedDataParallel
+from ..engine.distributed import CPUDistributedDataParallel, leave_processes
 from .row import Outcome, Row, tally
 from .tiny_training import (
     SIDE,
@@ -93,8 +93,8 @@ def _as_process(rank: int, folder: Path, make: Any, seeds: range) -> int:
     found = [gradients(model, trained, random_batch(seed), share) for seed in seeds]
     if rank == 0:
         torch.save(found, folder / "gradients.pt")
-    del trained  # before the group: its reducer would wait for a thread that waits for Python
-    distributed.destroy_process_group()
+    del trained
+    leave_processes()
     return 0
 
 

@@ -152,7 +152,6 @@ def test_training_writes_a_checkpoint_and_goes_on_from_it(config_file, trained):
     assert (trained.parent / "epoch_2.pth").is_file()
 
 
-@pytest.mark.slow
 class Fails(Hook):
     """Ends a training in its first iteration."""
 
@@ -163,6 +162,7 @@ class Fails(Hook):
         raise self.error
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Grad strides do not match bucket view strides")
 @pytest.mark.skipif(torch.cuda.is_available(), reason="joins through gloo without a GPU")
 @pytest.mark.parametrize(
@@ -194,6 +194,7 @@ def test_the_group_is_left_after_a_success_only(
     assert is_open or models == [None]
 
 
+@pytest.mark.slow
 def test_mixed_precision_trains_on_whatever_there_is(config_file, tmp_path):
     assert train(config_file, amp=True) == 0
     written = Config.fromfile(tmp_path / "work" / config_file.name)
