@@ -22,6 +22,7 @@ from .loss_curves import (  # noqa: E402
     slopes_over_x_t,
 )
 from .loss_distribution import Examples, cumulative, x_t_of_bins  # noqa: E402
+from .names import Named, name_points  # noqa: E402
 
 FORMATS = ("png", "svg")
 COLORS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#777777")
@@ -36,19 +37,19 @@ STYLE: Any = {
 }
 LINES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
 GAMMAS = (0.0, 0.5, 1.0, 2.0)  # of figure 4
-# Names in figure 2: beside a point, but below the first of a line.
-NAMES: Any = {"textcoords": "offset points", "size": 7.5}
-BESIDE, BELOW_IT = (6, -3), (4, -12)
-# Its legend, where no point can lie.
+# The legend of figure 2, where no point can lie.
 BELOW: Any = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.16), "fontsize": 9}
 
 
 @contextmanager
-def drawn(folder: Path, name: str, columns: int = 1, width: float = 5.6) -> Iterator[list[Axes]]:
+def drawn(
+    folder: Path, name: str, columns: int = 1, rows: int = 1, width: float = 5.6
+) -> Iterator[list[Axes]]:
     """Axes to draw on, each so many inches wide, written as PNG and SVG afterwards."""
     with mpl.rc_context(STYLE):
-        figure, axes = plt.subplots(1, columns, figsize=(width * columns, 4.2), squeeze=False)
-        yield list(axes[0])
+        size = (width * columns, 4.2 * rows)
+        figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
+        yield list(axes.flat)
         folder.mkdir(parents=True, exist_ok=True)
         figure.tight_layout()
         for kind in FORMATS:
@@ -119,6 +120,7 @@ def draw_histograms(folder: Path, over_training: Mapping[int, Examples]) -> None
                 axes.stairs(shares / counts.sum(), edges, baseline=None, label=label, **style)
             axes.set(title=kind, xlabel="p$_t$, probability of the truth", xlim=(0, 1))
             axes.set(ylabel="share of the examples in a twentieth", yscale="log")
+            axes.set_ylim(top=1)
         both[1].legend(title="iterations", loc="center left", bbox_to_anchor=(1, 0.5))
 
 
@@ -137,27 +139,40 @@ def draw_speed(
     """
     groups = list(dict.fromkeys(group for panel in panels.values() for group in panel))
     styles = dict(zip(groups, zip(COLORS, LINES, "os^Dv", strict=True), strict=False))
-    with drawn(folder, "figure2_speed", columns=len(panels), width=7) as all_axes:
+    with drawn(folder, "figure2_speed", rows=len(panels), width=7.4) as all_axes:
         for axes, (title, panel) in zip(all_axes, panels.items(), strict=True):
             for group, points in panel.items():
                 color, dashes, marker = styles[group]
-                points = sorted(points, key=lambda point: point[1])
                 line: Any = dashes if group in joined else "none"
-                _, times, aps = zip(*points, strict=True)
+                _, times, aps = zip(*_by_time(points), strict=True)
                 axes.plot(times, aps, linestyle=line, color=color, marker=marker, label=group)
-                _name(axes, points, color, group in joined)
             axes.set(title=title, xlabel="milliseconds an image", ylabel="AP")
-            axes.margins(x=0.2, y=0.12)
+            axes.margins(x=0.25, y=0.15)
             axes.set_xlim(left=0)
             if len(panel) > 1:
                 axes.legend(**BELOW, ncols=len(panel), columnspacing=1.5)
+        plt.tight_layout()
+        for axes, panel in zip(all_axes, panels.values(), strict=True):
+            _name(axes, panel, joined, {group: style[0] for group, style in styles.items()})
+
+
+def _by_time(points: Sequence[tuple[str, float, float]]) -> list[tuple[str, float, float]]:
+    return sorted(points, key=lambda point: point[1])
 
 
 def _name(
-    axes: Axes, points: Sequence[tuple[str, float, float]], color: str, on_a_line: bool
+    axes: Axes,
+    panel: Mapping[str, Sequence[tuple[str, float, float]]],
+    joined: Collection[str],
+    colors: Mapping[str, str],
 ) -> None:
-    """Write the names of points of figure 2 beside them."""
-    named = dict.fromkeys((points[0], points[-1])) if on_a_line else points
-    for name, time, ap in named:
-        place = BELOW_IT if on_a_line and time == points[0][1] else BESIDE
-        axes.annotate(name.replace("$", r"\$"), (time, ap), color=color, xytext=place, **NAMES)
+    """Write the names of points of figure 2; of a line, those of its ends."""
+    named: list[Named] = []
+    lines: list[list[tuple[float, float]]] = []
+    for group, points in panel.items():
+        points = _by_time(points)
+        at = [(time, ap) for _, time, ap in points]
+        lines += [at] if group in joined else [[point] for point in at]
+        ends = dict.fromkeys((points[0], points[-1])) if group in joined else points
+        named += [Named(*point, colors[group]) for point in ends]
+    name_points(axes, named, lines)

@@ -2,6 +2,7 @@ import pytest
 import torch
 from matplotlib.axes import Axes
 
+from retina_plugin.analysis.figures import drawing
 from retina_plugin.analysis.figures.drawing import (
     FORMATS,
     draw_cumulative,
@@ -61,10 +62,16 @@ def test_a_line_joins_the_points_of_a_group_from_the_fastest_on(tmp_path, monkey
 
 
 def test_of_a_line_the_ends_have_their_names_of_others_every_point(tmp_path, monkeypatch):
-    written = []
-    monkeypatch.setattr(Axes, "annotate", lambda axes, name, *_, **__: written.append(name))
+    written, found = [], []
+    monkeypatch.setattr(
+        drawing,
+        "name_points",
+        lambda _, named, lines: (written.extend(named), found.extend(lines)),
+    )
     of_line = [("600", 98, 34.3), ("800", 153, 35.7), ("400", 64, 30.5)]
     of_others = [("A", 25, 21.0), ("B", 61, 28.0), ("C", 85, 28.0)]
     panel = {"RetinaNet": of_line, "others": of_others, "a single one": [("D", 90, 30.0)]}
     draw_speed(tmp_path, {"here": panel}, joined=["RetinaNet", "a single one"])
-    assert written == ["400", "800", "A", "B", "C", "D"]
+    assert [point.name for point in written] == ["400", "800", "A", "B", "C", "D"]
+    assert found[0] == [(64, 30.5), (98, 34.3), (153, 35.7)]
+    assert found[1:] == [[(25, 21.0)], [(61, 28.0)], [(85, 28.0)], [(90, 30.0)]]
