@@ -140,11 +140,15 @@ def draw_speed(
     groups = list(dict.fromkeys(group for panel in panels.values() for group in panel))
     styles = dict(zip(groups, zip(COLORS, LINES, "os^Dv", strict=True), strict=False))
     with drawn(folder, "figure2_speed", rows=len(panels), width=7.4) as all_axes:
-        for axes, (title, panel) in zip(all_axes, panels.items(), strict=True):
+        by_time = [
+            {group: sorted(points, key=lambda point: point[1]) for group, points in panel.items()}
+            for panel in panels.values()
+        ]
+        for axes, title, panel in zip(all_axes, panels, by_time, strict=True):
             for group, points in panel.items():
                 color, dashes, marker = styles[group]
                 line: Any = dashes if group in joined else "none"
-                _, times, aps = zip(*_by_time(points), strict=True)
+                _, times, aps = zip(*points, strict=True)
                 axes.plot(times, aps, linestyle=line, color=color, marker=marker, label=group)
             axes.set(title=title, xlabel="milliseconds an image", ylabel="AP")
             axes.margins(x=0.25, y=0.15)
@@ -152,12 +156,9 @@ def draw_speed(
             if len(panel) > 1:
                 axes.legend(**BELOW, ncols=len(panel), columnspacing=1.5)
         plt.tight_layout()
-        for axes, panel in zip(all_axes, panels.values(), strict=True):
-            _name(axes, panel, joined, {group: style[0] for group, style in styles.items()})
-
-
-def _by_time(points: Sequence[tuple[str, float, float]]) -> list[tuple[str, float, float]]:
-    return sorted(points, key=lambda point: point[1])
+        colors = {group: color for group, (color, _, _) in styles.items()}
+        for axes, panel in zip(all_axes, by_time, strict=True):
+            _name(axes, panel, joined, colors)
 
 
 def _name(
@@ -166,11 +167,10 @@ def _name(
     joined: Collection[str],
     colors: Mapping[str, str],
 ) -> None:
-    """Write the names of points of figure 2; of a line, those of its ends."""
+    """Write the names of points of figure 2, the fastest first; of a line, those of its ends."""
     named: list[Named] = []
     lines: list[list[tuple[float, float]]] = []
     for group, points in panel.items():
-        points = _by_time(points)
         at = [(time, ap) for _, time, ap in points]
         lines += [at] if group in joined else [[point] for point in at]
         ends = dict.fromkeys((points[0], points[-1])) if group in joined else points
