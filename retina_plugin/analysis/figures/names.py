@@ -1,4 +1,4 @@
-"""Names beside points, where they cover no point, no line and no other name."""
+"""Names beside points, where they cover no point, no line, no other name and no axis."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -45,7 +45,11 @@ def name_points(
     for point in points:
         notes = [_written(axes, point, *place) for place in PLACES]
         boxes = [note.get_window_extent() for note in notes]
-        free = [number for number, box in enumerate(boxes) if not box.count_overlaps(taken)]
+        free = [
+            number
+            for number, box in enumerate(boxes)
+            if box.x0 >= axes.bbox.x0 and not box.count_overlaps(taken)
+        ]
         chosen = free[0] if free else 0
         taken.append(boxes[chosen])
         for note in notes[:chosen] + notes[chosen + 1 :]:

@@ -50,6 +50,13 @@ def test_a_name_does_not_cover_a_line(axes):
     assert written(axes)["the first"].y1 < y
 
 
+def test_a_name_does_not_reach_over_the_vertical_axis(axes):
+    points = [("at the axis", 5, 50), ("a neighbour", 12, 50)]
+    blocked = [[(5, 50), (12, 50)], [(5, 54), (30, 54)], [(5, 46), (30, 46)]]
+    name_points(axes, named(*points), blocked)
+    assert all(box.x0 >= axes.bbox.x0 for box in written(axes).values())
+
+
 def test_without_any_room_every_name_is_written_still(axes):
     points = [(f"number {number}", 50, 50) for number in range(2 * len(PLACES))]
     name_points(axes, named(*points), [[(50, 50)]])
