@@ -31,7 +31,7 @@ def parse_arguments() -> argparse.Namespace:
     mini.add_argument(
         "--seeds", type=int, help="of each row; without it 3 where a claim is tested, else 1"
     )
-    mini.add_argument("--iterations", type=int, default=600)
+    mini.add_argument("--iterations", type=int, default=900)
     mini.add_argument("--out", type=Path, default=Path("work_dirs/mini"), help="for results")
     mini.add_argument("--work-dirs", type=Path, help="work_dirs/NAME, with the name of --out")
     mini.add_argument("--jobs", type=int, default=1, help="trainings at once")

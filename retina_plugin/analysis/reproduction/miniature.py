@@ -22,8 +22,8 @@ from ..dataset_name import data_of
 from ..scalars import curve, last_metrics
 from ..trainings import train_apart
 from .claims import FOCAL
-from .plan import Run, groups_of, planned, rows_in
-from .results import Finished, check_alike, check_once, read, write
+from .plan import Run, planned, rows_in, settings_of
+from .results import Finished, check_alike, check_rows, read, write
 
 FOLDER = Path("ablations") / "mini"
 SNAPSHOTS = 6
@@ -39,12 +39,13 @@ def miniature(**arguments: Any) -> int:
 def _miniature(arguments: SimpleNamespace) -> None:
     check_arguments(arguments)
     configs = rows_in(arguments.configs / FOLDER)
-    runs = planned(configs, arguments.rows, arguments.seeds)
+    settings = settings_of(configs)
+    runs = planned(settings, arguments.rows, arguments.seeds)
     data = data_of(arguments.data_root)
     arguments.out.mkdir(parents=True, exist_ok=True)
     found = read(arguments.out)
     check_alike(found, arguments.iterations, data, arguments.cfg_options, arguments.out)
-    check_once(found, groups_of(configs), arguments.out)
+    check_rows(found, settings, arguments.out)
     there = {(each.row, each.seed) for each in found}
     waiting = [run for run in runs if there.isdisjoint((row, run.seed) for row in run.rows)]
     console = Console()
@@ -147,6 +148,7 @@ def train(run: Run, config: Path, data: str, arguments: SimpleNamespace) -> Fini
         losses=curve(work_dir, began),
         options=list(arguments.cfg_options),
         machine=f"{platform.machine()}, {os.cpu_count()} cores",
+        settings=run.settings,
     )
 
 

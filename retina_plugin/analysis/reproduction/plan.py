@@ -38,6 +38,7 @@ class Run:
     row: str
     seed: int
     same: tuple[str, ...] = ()  # other rows that it stands for
+    settings: str = ""  # digest of their config
 
     @property
     def rows(self) -> tuple[str, ...]:
@@ -63,19 +64,24 @@ def rows_in(folder: Path) -> dict[str, Path]:
     return found
 
 
-def groups_of(configs: dict[str, Path]) -> list[list[str]]:
+def settings_of(configs: dict[str, Path]) -> dict[str, str]:
+    """A digest of each row's whole config, equal for rows that train the same."""
+    return {row: _digest(path) for row, path in configs.items()}
+
+
+def groups_of(settings: dict[str, str]) -> list[list[str]]:
     """Rows that train the same, together: CE with alpha .75 is in three tables."""
     groups: dict[str, list[str]] = {}
-    for row, path in configs.items():
-        groups.setdefault(_fingerprint(path), []).append(row)
+    for row, digest in settings.items():
+        groups.setdefault(digest, []).append(row)
     return list(groups.values())
 
 
-def planned(configs: dict[str, Path], rows: list[str], seeds: int | None) -> list[Run]:
+def planned(settings: dict[str, str], rows: list[str], seeds: int | None) -> list[Run]:
     """The runs, those of the first seed first.
 
     Args:
-        configs: of all rows.
+        settings: of all rows.
         rows: those that are asked for; none for all.
         seeds: of each row; without it three for the rows of a claim, one for others.
 
@@ -83,22 +89,23 @@ def planned(configs: dict[str, Path], rows: list[str], seeds: int | None) -> lis
         UserError: an unknown row.
     """
     for row in rows:
-        if row not in configs:
-            raise UserError(f"there is no row {row}: choose from {', '.join(configs)}.")
+        if row not in settings:
+            raise UserError(f"there is no row {row}: choose from {', '.join(settings)}.")
     runs = []
-    for first, *same in groups_of(configs):
-        asked = {first, *same} & set(rows or configs)
+    for first, *same in groups_of(settings):
+        asked = {first, *same} & set(rows or settings)
         count = seeds or (SEEDS if asked & set(CLAIMED) else 1)
-        runs += [Run(first, seed, tuple(same)) for seed in range(count if asked else 0)]
+        seeds_of_it = range(count if asked else 0)
+        runs += [Run(first, seed, tuple(same), settings[first]) for seed in seeds_of_it]
     return sorted(runs, key=lambda run: run.seed)
 
 
-def _fingerprint(config: Path) -> str:
+def _digest(config: Path) -> str:
     content = Config.fromfile(config).to_dict()
     loss = content.get("model", {}).get("bbox_head", {}).get("loss_cls", {})
     if loss.get("type") == CROSS_ENTROPY:  # is the other to the last bit
         loss.update({**GAMMA_0, **loss, "type": GAMMA_0["type"]})
-    return hashlib.sha256(json.dumps(_sorted(content)).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(_sorted(content)).encode()).hexdigest()[:12]
 
 
 def _sorted(content: Any) -> Any:

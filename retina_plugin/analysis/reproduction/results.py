@@ -25,6 +25,7 @@ class Finished:
     losses: list[tuple[int, float, float]] = field(default_factory=list)  # iteration, cls, bbox
     machine: str = ""
     options: list[str] = field(default_factory=list)  # of --cfg-options: what an experiment changes
+    settings: str = ""  # digest of the row's config without them; "" in the oldest files
 
     @property
     def file(self) -> str:
@@ -83,28 +84,39 @@ def wrong_metrics(metrics: dict[str, float]) -> str:
     return ""
 
 
-def read_alike(folder: Path, groups: list[list[str]]) -> list[Finished]:
+def read_alike(folder: Path, settings: dict[str, str]) -> list[Finished]:
     """The miniature's runs in a folder.
 
     Raises:
-        UserError: they differ in data, schedule or options, are of no row or there twice.
+        UserError: they differ in data, schedule or options, are of no row or there twice, or their
+            row has other settings now.
     """
     found = read(folder)
     for each in found:
         check_alike([each], found[0].iterations, found[0].data, found[0].options, folder)
-    check_once(found, groups, folder)
+    check_rows(found, settings, folder)
     return found
 
 
-def check_once(found: list[Finished], groups: list[list[str]], folder: Path) -> None:
-    """Raise UserError for a run of no row, and for one that is there under two names of its row."""
-    together = {row: group for group in groups for row in group}
+def check_rows(found: list[Finished], settings: dict[str, str], folder: Path) -> None:
+    """Raise UserError for a run of no row, of other settings, or there under two names of its row.
+
+    Args:
+        found: in the folder.
+        settings: a digest of each row's.
+        folder: that is named.
+    """
     seen: dict[tuple[str, int], str] = {}
     for each in found:
-        file = folder / each.file
-        if each.row not in together:
+        file, own = folder / each.file, settings.get(each.row)
+        if own is None:
             raise UserError(f"{file}: there is no row {each.row}; remove the file.")
-        run = together[each.row][0], each.seed
+        if each.settings not in ("", own):
+            raise UserError(
+                f"{file} was trained with other settings than its row's config has now: runs that "
+                "differ are not compared; use another folder."
+            )
+        run = own, each.seed
         if run in seen:
             raise UserError(f"{file} is the same training as {seen[run]}: remove one of them.")
         seen[run] = each.file

@@ -14,9 +14,9 @@ from ..shown_tables import AP, Page, Shown, print_page, terminal, write_html, wr
 from .blocks import BLOCKS, Block
 from .claims import CLAIMS, FAILS, HOLDS, NOISE, OPEN, SURE, verdict
 from .miniature import FOLDER
-from .plan import groups_of, rows_in
+from .plan import groups_of, rows_in, settings_of
 from .reproduced import Reproduced, by_row, papers_numbers
-from .results import METRICS, read_alike
+from .results import METRICS, Finished, read_alike
 from .samples import Samples, difference, mean_and_spread
 from .work_dirs import LeftOut, read_work_dirs
 
@@ -72,11 +72,11 @@ def tables(configs: Path, folder: Path) -> Page:
     """
     left_out: list[LeftOut] = []
     rows, measured = rows_in(configs / FOLDER), SMALL
-    groups = groups_of(rows)
-    found = read_alike(folder, groups)
+    settings = settings_of(rows)
+    found = read_alike(folder, settings)
     if not found:
         rows, measured = rows_in(configs / "ablations"), WHOLE
-        groups = groups_of(rows)
+        settings = settings_of(rows)
         found, left_out = read_work_dirs(folder, rows)
     if not found and not left_out:
         raise UserError(
@@ -84,12 +84,19 @@ def tables(configs: Path, folder: Path) -> Page:
             "as rows, for example table1b_gamma2."
         )
     paper = papers_numbers(configs / "ablations" / "metafile.yml")
-    measured = measured.format(**vars(found[0])) if found else ""
+    measured = _intro(measured, found[0]) if found else ""
+    groups = groups_of(settings)
     return Page(
         "RetinaNet, reproduced",
         tables_of(Reproduced(groups, by_row(found, groups), left_out, paper)),
         " ".join(filter(None, (measured, NAMES, AP))),
     )
+
+
+def _intro(text: str, run: Finished) -> str:
+    """What was measured; an experiment's runs are not those of the configs."""
+    said = text.format(**vars(run))
+    return f"{said} All were trained with {', '.join(run.options)}." if run.options else said
 
 
 def tables_of(reproduced: Reproduced) -> list[Shown]:

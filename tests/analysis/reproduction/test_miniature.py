@@ -185,8 +185,8 @@ def test_a_short_run_is_logged_and_warms_up_too():
     for option in ("default_hooks.logger.interval=6", "log_processor.window_size=6"):
         assert option in short
     assert "param_scheduler.0.end=1" in short
-    assert "param_scheduler.0.end=100" in schedule(600)  # as the config has it
-    assert "default_hooks.logger.interval=25" in schedule(600)
+    assert "param_scheduler.0.end=150" in schedule(900)  # as the config has it
+    assert "default_hooks.logger.interval=25" in schedule(900)
 
 
 def test_data_without_objects_give_no_run(run, tmp_path, capsys):
@@ -218,4 +218,14 @@ def test_a_run_that_stands_under_another_name_of_its_row_is_done(run, tmp_path, 
     (folder / "mini_alias.py").write_text((folder / "mini_good.py").read_text())
     assert run("good") == 0
     assert "1 of 1 runs are done" in capsys.readouterr().out
+    assert len(calls(tmp_path)) == 1
+
+
+def test_a_row_that_changed_is_not_mixed_with_its_earlier_runs(run, tmp_path, capsys):
+    assert run("good") == 0
+    config = tmp_path / "configs" / "ablations" / "mini" / "mini_good.py"
+    config.write_text("row = 'good'\nwidth = 2\n")
+    assert run(seeds=2) == 1
+    said = capsys.readouterr().err
+    assert "good_seed0.json was trained with other settings than its row's config has now" in said
     assert len(calls(tmp_path)) == 1

@@ -92,6 +92,13 @@ def test_runs_of_other_data_are_never_averaged(tmp_path):
         tables(CONFIGS, tmp_path)
 
 
+def test_what_an_experiment_changed_is_said_above_its_tables(tmp_path):
+    write(replace(RUN, options=["a=1", "b=2"]), tmp_path)
+    assert "All were trained with a=1, b=2." in tables(CONFIGS, tmp_path).intro
+    write(RUN, tmp_path)
+    assert "All were trained" not in tables(CONFIGS, tmp_path).intro
+
+
 def test_every_row_of_the_miniature_is_in_a_table(shown):
     titles = {cells[0] for each in shown for cells in each.rows}
     rows = {path.stem.removeprefix("mini_").partition("_")[2] for path in MINI.glob("mini_*.py")}
