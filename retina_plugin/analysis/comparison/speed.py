@@ -17,7 +17,10 @@ def speed(**arguments: Any) -> int:
 
 
 def _speed(arguments: SimpleNamespace) -> None:
-    own = [row for file in arguments.comparisons for row in read_rows(Path(file))]
+    by_file = {file: read_rows(Path(file)) for file in arguments.comparisons}
+    for file in (file for file, rows in by_file.items() if not rows):
+        print(f"{file} holds no models.")
+    own = [row for rows in by_file.values() for row in rows]
     for row in own:
         if not point(row):
             print(f"{row.model} on {row.data} is not drawn, as its AP or its time is not known.")

@@ -51,3 +51,10 @@ def test_a_model_that_cannot_be_drawn_is_said(drawn, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "new on pcb 01 is not drawn, as its AP or its time is not known." in said
     assert "mine" not in said
+
+
+def test_a_comparison_without_models_is_said(drawn, tmp_path, capsys):
+    write_rows([], tmp_path / "comparison.json")
+    speed(comparisons=[tmp_path / "comparison.json"], configs=CONFIGS, out=tmp_path)
+    assert f"{tmp_path / 'comparison.json'} holds no models." in capsys.readouterr().out
+    assert len(drawn) == 22
