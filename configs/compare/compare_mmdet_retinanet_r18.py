@@ -1,4 +1,4 @@
-"""Comparison: MMDetection's RetinaNet with ResNet-18, random weights, our miniature's subnets.
+"""Comparison: MMDetection's RetinaNet with ResNet-18, random weights, subnets of two layers.
 
 Command:  python tools/compare.py configs/compare/compare_mmdet_retinanet_r18.py --data-root FOLDER
           --minutes 30 --recipe configs/compare/compare_retinanet_r18.py

@@ -18,8 +18,9 @@ def speed(**arguments: Any) -> int:
 
 def _speed(arguments: SimpleNamespace) -> None:
     by_file = {file: read_rows(Path(file)) for file in arguments.comparisons}
-    for file in (file for file, rows in by_file.items() if not rows):
-        print(f"{file} holds no models.")
+    for file, rows in by_file.items():
+        if not rows:
+            print(f"{file} holds no models.")
     own = [row for rows in by_file.values() for row in rows]
     for row in own:
         if not point(row):

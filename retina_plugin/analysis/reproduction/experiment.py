@@ -10,7 +10,7 @@ from ...errors import UserError
 from ..shown_tables import AP, Page, Shown
 from .claims import CLAIMS, UNKNOWN
 from .miniature import FOLDER
-from .plan import groups_of, rows_in, settings_of
+from .plan import digests_of, groups_of, rows_in
 from .reproduced import ap_of, by_row
 from .results import Finished, read_alike
 from .samples import Sample, Samples, difference, mean_and_spread, noise_of
@@ -43,9 +43,9 @@ def before_and_after(configs: Path, before: Path, after: Path) -> list[Shown]:
     Raises:
         UserError: a folder without runs, other data, or nothing that differs.
     """
-    settings = settings_of(rows_in(configs / FOLDER))
-    groups = groups_of(settings)
-    first, second = (_runs(folder, settings) for folder in (before, after))
+    digests = digests_of(rows_in(configs / FOLDER))
+    groups = groups_of(digests)
+    first, second = (_runs(folder, digests) for folder in (before, after))
     change = changed(first[0], second[0], before, after)
     then, now = _samples(first, groups), _samples(second, groups)
     noise = noise_of(then.values(), now.values())
@@ -55,8 +55,8 @@ def before_and_after(configs: Path, before: Path, after: Path) -> list[Shown]:
     return [shown, *([claims] if claims.rows else [])]
 
 
-def _runs(folder: Path, settings: dict[str, str]) -> list[Finished]:
-    found = read_alike(folder, settings)
+def _runs(folder: Path, digests: dict[str, str]) -> list[Finished]:
+    found = read_alike(folder, digests)
     if not found:
         raise UserError(f"{folder} holds no runs of tools/reproduce.py mini.")
     return found

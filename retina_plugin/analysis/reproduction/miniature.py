@@ -22,7 +22,7 @@ from ..dataset_name import data_of
 from ..scalars import curve, last_metrics
 from ..trainings import train_apart
 from .claims import FOCAL
-from .plan import Run, planned, rows_in, settings_of
+from .plan import Run, digests_of, planned, rows_in
 from .results import Finished, check_alike, check_rows, read, write
 
 FOLDER = Path("ablations") / "mini"
@@ -39,13 +39,13 @@ def miniature(**arguments: Any) -> int:
 def _miniature(arguments: SimpleNamespace) -> None:
     check_arguments(arguments)
     configs = rows_in(arguments.configs / FOLDER)
-    settings = settings_of(configs)
-    runs = planned(settings, arguments.rows, arguments.seeds)
+    digests = digests_of(configs)
+    runs = planned(digests, arguments.rows, arguments.seeds)
     data = data_of(arguments.data_root)
     arguments.out.mkdir(parents=True, exist_ok=True)
     found = read(arguments.out)
     check_alike(found, arguments.iterations, data, arguments.cfg_options, arguments.out)
-    check_rows(found, settings, arguments.out)
+    check_rows(found, digests, arguments.out)
     there = {(each.row, each.seed) for each in found}
     waiting = [run for run in runs if there.isdisjoint((row, run.seed) for row in run.rows)]
     console = Console()

@@ -64,24 +64,24 @@ def rows_in(folder: Path) -> dict[str, Path]:
     return found
 
 
-def settings_of(configs: dict[str, Path]) -> dict[str, str]:
+def digests_of(configs: dict[str, Path]) -> dict[str, str]:
     """A digest of each row's whole config, equal for rows that train the same."""
     return {row: _digest(path) for row, path in configs.items()}
 
 
-def groups_of(settings: dict[str, str]) -> list[list[str]]:
+def groups_of(digests: dict[str, str]) -> list[list[str]]:
     """Rows that train the same, together: CE with alpha .75 is in three tables."""
     groups: dict[str, list[str]] = {}
-    for row, digest in settings.items():
+    for row, digest in digests.items():
         groups.setdefault(digest, []).append(row)
     return list(groups.values())
 
 
-def planned(settings: dict[str, str], rows: list[str], seeds: int | None) -> list[Run]:
+def planned(digests: dict[str, str], rows: list[str], seeds: int | None) -> list[Run]:
     """The runs, those of the first seed first.
 
     Args:
-        settings: of all rows.
+        digests: of all rows.
         rows: those that are asked for; none for all.
         seeds: of each row; without it three for the rows of a claim, one for others.
 
@@ -89,14 +89,14 @@ def planned(settings: dict[str, str], rows: list[str], seeds: int | None) -> lis
         UserError: an unknown row.
     """
     for row in rows:
-        if row not in settings:
-            raise UserError(f"there is no row {row}: choose from {', '.join(settings)}.")
+        if row not in digests:
+            raise UserError(f"there is no row {row}: choose from {', '.join(digests)}.")
     runs = []
-    for first, *same in groups_of(settings):
-        asked = {first, *same} & set(rows or settings)
-        count = seeds or (SEEDS if asked & set(CLAIMED) else 1)
-        seeds_of_it = range(count if asked else 0)
-        runs += [Run(first, seed, tuple(same), settings[first]) for seed in seeds_of_it]
+    for first, *same in groups_of(digests):
+        asked = {first, *same} & set(rows or digests)
+        if asked:
+            count = seeds or (SEEDS if asked & set(CLAIMED) else 1)
+            runs += [Run(first, seed, tuple(same), digests[first]) for seed in range(count)]
     return sorted(runs, key=lambda run: run.seed)
 
 

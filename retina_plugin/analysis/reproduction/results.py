@@ -84,7 +84,7 @@ def wrong_metrics(metrics: dict[str, float]) -> str:
     return ""
 
 
-def read_alike(folder: Path, settings: dict[str, str]) -> list[Finished]:
+def read_alike(folder: Path, digests: dict[str, str]) -> list[Finished]:
     """The miniature's runs in a folder.
 
     Raises:
@@ -94,21 +94,21 @@ def read_alike(folder: Path, settings: dict[str, str]) -> list[Finished]:
     found = read(folder)
     for each in found:
         check_alike([each], found[0].iterations, found[0].data, found[0].options, folder)
-    check_rows(found, settings, folder)
+    check_rows(found, digests, folder)
     return found
 
 
-def check_rows(found: list[Finished], settings: dict[str, str], folder: Path) -> None:
+def check_rows(found: list[Finished], digests: dict[str, str], folder: Path) -> None:
     """Raise UserError for a run of no row, of other settings, or there under two names of its row.
 
     Args:
         found: in the folder.
-        settings: a digest of each row's.
+        digests: of each row's config.
         folder: that is named.
     """
     seen: dict[tuple[str, int], str] = {}
     for each in found:
-        file, own = folder / each.file, settings.get(each.row)
+        file, own = folder / each.file, digests.get(each.row)
         if own is None:
             raise UserError(f"{file}: there is no row {each.row}; remove the file.")
         if each.settings not in ("", own):

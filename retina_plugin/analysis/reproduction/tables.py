@@ -14,7 +14,7 @@ from ..shown_tables import AP, Page, Shown, print_page, terminal, write_html, wr
 from .blocks import BLOCKS, Block
 from .claims import CLAIMS, FAILS, HOLDS, NOISE, OPEN, SURE, verdict
 from .miniature import FOLDER
-from .plan import groups_of, rows_in, settings_of
+from .plan import digests_of, groups_of, rows_in
 from .reproduced import Reproduced, by_row, papers_numbers
 from .results import METRICS, Finished, read_alike
 from .samples import Samples, difference, mean_and_spread
@@ -72,11 +72,11 @@ def tables(configs: Path, folder: Path) -> Page:
     """
     left_out: list[LeftOut] = []
     rows, measured = rows_in(configs / FOLDER), SMALL
-    settings = settings_of(rows)
-    found = read_alike(folder, settings)
+    digests = digests_of(rows)
+    found = read_alike(folder, digests)
     if not found:
         rows, measured = rows_in(configs / "ablations"), WHOLE
-        settings = settings_of(rows)
+        digests = digests_of(rows)
         found, left_out = read_work_dirs(folder, rows)
     if not found and not left_out:
         raise UserError(
@@ -85,7 +85,7 @@ def tables(configs: Path, folder: Path) -> Page:
         )
     paper = papers_numbers(configs / "ablations" / "metafile.yml")
     measured = _intro(measured, found[0]) if found else ""
-    groups = groups_of(settings)
+    groups = groups_of(digests)
     return Page(
         "RetinaNet, reproduced",
         tables_of(Reproduced(groups, by_row(found, groups), left_out, paper)),
