@@ -1,6 +1,7 @@
 """What a training left of its losses and metrics."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,7 +21,7 @@ def last_metrics(work_dir: Path, since: float = 0) -> dict[str, float]:
     """COCO's numbers of the last evaluation in a work_dir; -1 where there are no such objects.
 
     Args:
-        work_dir: of trainings.
+        work_dir: of trainings, or the log of one.
         since: seconds since the epoch; logs that were not written to after it are of others.
 
     Raises:
@@ -59,12 +60,16 @@ def seconds_of_iterations(work_dir: Path) -> list[float]:
 
 
 def curve(work_dir: Path, since: float = 0) -> list[tuple[int, float, float]]:
-    """Iteration, classification and box loss of every line of the log; none if there is no log."""
-    return [
+    """Iteration, classification and box loss of every line of the log; none if there is no log.
+
+    A line whose mean has a batch in it that the guard left out is not finite, and no point of it.
+    """
+    points = [
         (line["step"], line["loss_cls"], line["loss_bbox"])
         for line in _lines(work_dir, since)
         if {"step", "loss_cls", "loss_bbox"} <= line.keys()
     ]
+    return [point for point in points if all(map(math.isfinite, point))]
 
 
 def training_log(work_dir: Path, since: float = 0) -> Path | None:
@@ -75,7 +80,7 @@ def training_log(work_dir: Path, since: float = 0) -> Path | None:
 
 
 def _lines(work_dir: Path, since: float = 0) -> list[dict]:
-    log = training_log(work_dir, since)
+    log = work_dir if work_dir.is_file() else training_log(work_dir, since)
     return _parsed(log) if log else []
 
 

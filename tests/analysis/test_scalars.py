@@ -33,6 +33,13 @@ def test_losses_come_with_their_iterations(work_dir):
     assert curve(work_dir) == [(5, 2.0, 1.0)]
 
 
+def test_a_mean_that_is_not_finite_is_no_point_of_the_curve(work_dir):
+    log = training_log(work_dir)
+    lines = ['{"loss": NaN, "loss_cls": NaN, "loss_bbox": 1.0, "step": 7}', log.read_text()]
+    log.write_text("\n".join(lines))
+    assert curve(work_dir) == curve(log) == [(5, 2.0, 1.0)]
+
+
 def test_a_training_that_wrote_no_log_has_no_curve(tmp_path):
     assert curve(tmp_path) == []
 

@@ -14,7 +14,6 @@ from mmengine.config import Config
 from ...engine.safe_files import write_whole
 from ...errors import UserError
 from ...precision import chosen_dtype
-from ...recipe.datasets import datasets_of
 from ..kept_files import content_of, instance
 from ..scalars import last_metrics, seconds_of_iterations
 from ..trainings import train_apart
@@ -41,7 +40,7 @@ class Trained:
     ended: str  # "" if it went to its end, else the sentence that it ended with
     metrics: dict[str, float]
     checkpoint: str
-    settings: str  # digest of model, optimizer and pipeline
+    settings: str  # digest of model, optimizer, datasets and their pipelines
 
 
 def trained(
@@ -119,8 +118,8 @@ def kept(name: str, cfg: Config, minutes: float, data: str, folder: Path) -> Tra
         )
     if found.settings != digest_of(cfg):
         raise UserError(
-            f"{file} is of another model, optimizer or pipeline than now: trainings that differ "
-            "are not compared; use another --out."
+            f"{file} is of another model, optimizer, dataset or pipeline than now: trainings that "
+            "differ are not compared; use another --out."
         )
     if found.checkpoint and not Path(found.checkpoint).is_file():
         raise UserError(
@@ -203,13 +202,23 @@ def precision_of(cfg: Config) -> str:
 
 
 def digest_of(cfg: Config) -> str:
-    """Of what decides how a model trains and is evaluated; of data it has `data`."""
-    loader = cfg.train_dataloader
+    """Of what decides how a model trains and is evaluated; `data` tells the data of a folder."""
+    loaders = cfg.train_dataloader, cfg.val_dataloader
     parts = [
         cfg.model,
         cfg.optim_wrapper,
-        loader.get("batch_size"),
-        [dataset.get("pipeline") for _, _, dataset in datasets_of(cfg, ("train", "val"))],
+        cfg.train_dataloader.get("batch_size"),
+        [_without_root(loader.get("dataset", {})) for loader in loaders],
+        cfg.get("load_from"),
         cfg.get("randomness", {}).get("seed"),
     ]
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+
+
+def _without_root(dataset: dict) -> dict:
+    """A dataset's config, in which the same folder may have another name."""
+    return {
+        key: _without_root(value) if isinstance(value, dict) else value
+        for key, value in dataset.items()
+        if key != "data_root"
+    }

@@ -49,10 +49,12 @@ def _named(spec: str) -> tuple[Path, str | None]:
 def unique_names(named: Sequence[tuple[Path, str | None]]) -> list[str]:
     """The shortest name of each config with its checkpoint that no other one has."""
     levels = [[label(path, weights) for path, weights in named] for label in LABELS]
-    return [
+    names = [
         next((level[i] for level in levels if level.count(level[i]) == 1), levels[-1][i])
         for i in range(len(named))
     ]
+    # A short name of one may be a longer name of another: a_m.py, and m.py in a.
+    return next((level for level in [names, *levels] if len({*level}) == len(level)), levels[-1])
 
 
 def _with_weights(name: str, weights: str) -> str:

@@ -3,7 +3,7 @@
 import itertools
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +13,6 @@ from mmdet.utils import register_all_modules
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
-from torch import nn
 
 from ...engine.border import exit_code, in_one_sentence
 from ...engine.launch import start
@@ -25,7 +24,16 @@ from ..shown_tables import AP, AP_OF_SIZES, Page, print_page, terminal, write_ht
 from .budget import Trained, kept, trained
 from .candidates import Candidate, candidates
 from .configs import config_of, has_data
-from .measured import Cost, built, costs, dataset_samples, image_samples, predict
+from .measured import (
+    Cost,
+    Ready,
+    built,
+    costs,
+    dataset_samples,
+    image_samples,
+    multiply_adds,
+    predict,
+)
 from .published import metafile_rows, papers_rows, published_rows
 from .report import plot, tables
 from .rows import MEASURED, Row, write_rows
@@ -79,9 +87,19 @@ def check_models(
                 "evaluate it with: name it without CHECKPOINT and --minutes, to be measured."
             )
         if each.checkpoint:
-            built(cfg, each.checkpoint, "cpu")
+            _check_weights(each, cfg)
         elif arguments.minutes:
             kept(each.name, cfg, arguments.minutes, data, arguments.out)
+
+
+def _check_weights(candidate: Candidate, cfg: Config) -> None:
+    """Raise UserError for weights that do not fit; a model that cannot be built gets its row."""
+    try:
+        built(cfg, candidate.checkpoint, "cpu")
+    except UserError:
+        raise
+    except Exception as error:  # noqa: BLE001 (a model of the zoo may fail in any way)
+        _say(f"{candidate.name} cannot be built, the others go on: {_reason(error)}")
 
 
 def other_rows(named: list[Candidate], arguments: SimpleNamespace) -> list[Row]:
@@ -99,33 +117,48 @@ def own_data(cfg: Config) -> str:
     return evaluation_data(cfg, "test") if has_data(cfg) else NOISE
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What a model's training and evaluation gave, or why they failed."""
+
+    run: Trained | None = None
+    metrics: dict[str, float] | None = None
+    failed: str = ""
+
+
 def _measured(
     named: list[Candidate], configs: Mapping[str, Config], data: str, arguments: SimpleNamespace
 ) -> list[Row]:
-    runs: dict[str, Trained] = {}
-    for each in named:
-        if arguments.minutes and not each.checkpoint:
-            cfg, script = configs[each.name], arguments.train_script
-            _say(f"training {each.name} for {arguments.minutes:g} minutes ...")
-            runs[each.name] = trained(
-                each.name, cfg, arguments.minutes, data, arguments.out, script
-            )
-    metrics = {name: run.metrics for name, run in runs.items()}
-    for each in named:
-        if each.checkpoint and has_data(configs[each.name]):
-            _say(f"evaluating {each.name} ...")
-            metrics[each.name] = evaluated(configs[each.name], each.checkpoint)
-    found = _costs(named, configs, runs, arguments)
+    outcomes = {each.name: _outcome(each, configs[each.name], data, arguments) for each in named}
+    found = _costs(named, configs, outcomes, arguments)
     return [
-        _row(
-            each,
-            found[each.name],
-            metrics.get(each.name),
-            runs.get(each.name),
-            data or own_data(configs[each.name]),
-        )
+        _row(each, found[each.name], outcomes[each.name], data or own_data(configs[each.name]))
         for each in named
     ]
+
+
+def _outcome(candidate: Candidate, cfg: Config, data: str, arguments: SimpleNamespace) -> Outcome:
+    """Train or evaluate as is asked for; a failure does not stop the other models."""
+    name, minutes = candidate.name, arguments.minutes
+    try:
+        if minutes and not candidate.checkpoint:
+            _say(f"training {name} for {minutes:g} minutes ...")
+            run = trained(name, cfg, minutes, data, arguments.out, arguments.train_script)
+            return Outcome(run, run.metrics)
+        if candidate.checkpoint and has_data(cfg):
+            _say(f"evaluating {name} ...")
+            return Outcome(metrics=evaluated(cfg, candidate.checkpoint))
+    except Exception as error:  # noqa: BLE001 (a model of the zoo may fail in any way)
+        failed = _reason(error)
+        _say(f"{name} failed, the others go on: {failed}")
+        return Outcome(failed=failed)
+    return Outcome()
+
+
+def _reason(error: Exception) -> str:
+    """Why a model failed, in a line."""
+    reason = in_one_sentence(error) or f"{type(error).__name__}: {error}"
+    return " ".join(reason.split())[:300].rstrip(".")
 
 
 def _say(text: str) -> None:
@@ -143,27 +176,24 @@ def evaluated(cfg: Config, checkpoint: str) -> dict[str, float]:
 def _costs(
     named: list[Candidate],
     configs: Mapping[str, Config],
-    runs: Mapping[str, Trained],
+    outcomes: Mapping[str, Outcome],
     arguments: SimpleNamespace,
 ) -> dict[str, Cost | str]:
     """Of each model its cost, or why it cannot be measured, which does not stop the others."""
-    ready: dict[str, tuple[nn.Module, list[dict]]] = {}
+    ready: dict[str, Ready] = {}
     found: dict[str, Cost | str] = {}
     for each in named:
-        run = runs.get(each.name)
+        run = outcomes[each.name].run
         weights = each.checkpoint or (run.checkpoint if run else None)
         try:
             ready[each.name] = prepared(configs[each.name], weights or None, arguments)
-        except Exception as error:  # noqa: BLE001 (a model of the zoo may fail in any way)
-            reason = in_one_sentence(error) or f"{type(error).__name__}: {error}"
-            found[each.name] = f"cannot be measured: {' '.join(reason.split())[:300]}"
+        except Exception as error:  # noqa: BLE001 (as above)
+            found[each.name] = f"cannot be measured: {_reason(error)}"
     return found | costs(ready, arguments.repeats, arguments.device)
 
 
-def prepared(
-    cfg: Config, weights: str | None, arguments: SimpleNamespace
-) -> tuple[nn.Module, list[dict]]:
-    """A detector, and images for it, of which it has detected in one."""
+def prepared(cfg: Config, weights: str | None, arguments: SimpleNamespace) -> Ready:
+    """A detector with images for it, of which it has detected in one."""
     model = built(cfg, weights, arguments.device)
     noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
     from_data = dataset_samples(cfg, arguments.images) if has_data(cfg) else None
@@ -171,17 +201,19 @@ def prepared(
     if not samples:
         raise UserError("its test data hold no image")
     predict(model, samples[0])
-    return model, samples
+    return Ready(model, samples, multiply_adds(model, samples[0]))
 
 
 def _row(
     candidate: Candidate,
     cost: Cost | str,
-    metrics: dict[str, float] | None,
-    run: Trained | None,
+    outcome: Outcome,
     data: str,
 ) -> Row:
+    run, metrics = outcome.run, outcome.metrics
     remarks = [_said(run)] if run else []
+    if outcome.failed:
+        remarks.append(f"failed: {outcome.failed}")
     if not candidate.checkpoint and not (run and run.checkpoint):
         remarks.append("random weights, so with few or no detections")
     if metrics == {} and not (run and run.ended):

@@ -45,6 +45,15 @@ class Cost:
     note: str
 
 
+@dataclass(frozen=True)
+class Ready:
+    """A detector to be measured."""
+
+    model: nn.Module
+    samples: list[dict]  # images, as its own pipeline makes them
+    multiply_adds: int  # of the first one
+
+
 def built(cfg: Config, checkpoint: str | None, device: str) -> nn.Module:
     """A detector for prediction; without a checkpoint with random weights.
 
@@ -61,31 +70,28 @@ def built(cfg: Config, checkpoint: str | None, device: str) -> nn.Module:
     return model.to(device).eval()
 
 
-def costs(
-    ready: Mapping[str, tuple[nn.Module, list[dict]]], repeats: int, device: str
-) -> dict[str, Cost]:
+def costs(ready: Mapping[str, Ready], repeats: int, device: str) -> dict[str, Cost]:
     """What each of several models costs, measured by turns.
 
     Args:
-        ready: by name a model, and the images that all have, as its own pipeline makes them.
+        ready: the models by name, all with the same images.
         repeats: images that are counted.
         device: where the models are.
     """
-    runs = {name: _over(model, samples) for name, (model, samples) in ready.items()}
-    work = {name: multiply_adds(model, samples[0]) for name, (model, samples) in ready.items()}
+    runs = {name: _over(each.model, each.samples) for name, each in ready.items()}
     times = interleaved(runs, repeats, device, warmup=WARM)
     return {
         name: Cost(
-            parameters=sum(weight.numel() for weight in model.parameters()),
-            multiply_adds=work[name],
+            parameters=sum(weight.numel() for weight in each.model.parameters()),
+            multiply_adds=each.multiply_adds,
             seconds=(times[name].median, times[name].lowest, times[name].highest),
             peak_bytes=times[name].peak_bytes,
-            input=tuple(samples[0]["inputs"].shape[-2:]),
-            precision=precision_of(model, device),
+            input=tuple(each.samples[0]["inputs"].shape[-2:]),
+            precision=precision_of(each.model, device),
             machine=machine(device),
-            note=f"{PROPOSALS} random proposals" if wants_proposals(model) else "",
+            note=f"{PROPOSALS} random proposals" if wants_proposals(each.model) else "",
         )
-        for name, (model, samples) in ready.items()
+        for name, each in ready.items()
     }
 
 

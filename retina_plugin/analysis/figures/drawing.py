@@ -104,8 +104,8 @@ def draw_cumulative(folder: Path, examples: Examples) -> None:
         both[0].legend()
 
 
-def draw_histograms(folder: Path, over_training: Mapping[int, Examples]) -> None:
-    """How p_t is distributed after so many iterations, from light to dark: both kinds."""
+def draw_histograms(folder: Path, over_training: Mapping[int, Examples], unit: str) -> None:
+    """How p_t is distributed after so many iterations or epochs, from light to dark: both kinds."""
     edges = torch.linspace(0, 1, 21, dtype=torch.float64)
     bins = torch.bucketize(x_t_of_bins().sigmoid(), edges[1:-1])
     shades = torch.linspace(0.75, 0, len(over_training)).tolist()
@@ -121,7 +121,7 @@ def draw_histograms(folder: Path, over_training: Mapping[int, Examples]) -> None
             axes.set(title=kind, xlabel="p$_t$, probability of the truth", xlim=(0, 1))
             axes.set(ylabel="share of the examples in a twentieth", yscale="log")
             axes.set_ylim(top=1)
-        both[1].legend(title="iterations", loc="center left", bbox_to_anchor=(1, 0.5))
+        both[1].legend(title=unit, loc="center left", bbox_to_anchor=(1, 0.5))
 
 
 def draw_speed(

@@ -21,10 +21,12 @@ from ...engine.inferencer import load_detector
 from ...engine.launch import completed, existing_checkpoint, read_config
 from ...errors import UserError
 from ...head import RetinaHead
+from ...recipe.datasets import datasets_of
 from ..arguments import check_folder, check_positive
 from .drawing import GAMMAS, draw_cumulative, draw_focal_loss, draw_forms, draw_histograms
 from .loss_distribution import Examples, examples_of, share_of_hardest
 
+ANNOTATIONS = re.compile(r"Load\w*Annotations$")
 # Statements of section 5.1 on figure 4: of which examples the hardest part is looked at.
 HARDEST = {"foreground": 0.2, "background": 0.01}
 
@@ -55,8 +57,9 @@ def _loss(arguments: SimpleNamespace) -> None:
         if not cfg.get(key):
             raise UserError(f"{arguments.config} has no {key}: give a config that is evaluated.")
     cfg = completed(cfg, ("val",), arguments, say=None)
+    resize_boxes_too(cfg)
     init_default_scope(cfg.get("default_scope", "mmdet"))
-    found = {}
+    found: dict[int, Examples] = {}
     for iteration, path in checkpoints.items():
         model = detector(cfg, path)
         batches = Runner.build_dataloader(cfg.val_dataloader, seed=0)
@@ -66,21 +69,33 @@ def _loss(arguments: SimpleNamespace) -> None:
     check_examples(last, arguments.config)
     draw_cumulative(arguments.out, last)
     if len(found) > 1:
-        draw_histograms(arguments.out, found)
+        draw_histograms(arguments.out, found, unit_of(arguments.checkpoints))
     shares = shares_of_hardest(last)
     (arguments.out / "figure4.json").write_text(json.dumps(shares, indent=1) + "\n")
     _print(shares, arguments.out)
 
 
+def resize_boxes_too(cfg: Config) -> None:
+    """Load boxes before images are resized: a test pipeline leaves them as they are in the file."""
+    for _, _, dataset in datasets_of(cfg, ("val",)):
+        loads = [step for step in dataset.pipeline if ANNOTATIONS.search(step["type"])]
+        rest = [step for step in dataset.pipeline if step not in loads]
+        dataset.pipeline = [*rest[:1], *loads, *rest[1:]]
+
+
 def in_order(paths: Sequence[str]) -> dict[int, str]:
-    """Checkpoints by their iterations, the last number in their names, in its order.
+    """Checkpoints by their iterations or epochs, the last number in their names, in its order.
 
     Raises:
-        UserError: one is missing, or two are of the same iteration.
+        UserError: one is missing, two are of the same iteration, or one of several has no number.
     """
     found: dict[int, str] = {}
     for path in paths:
         numbers = re.findall(r"\d+", Path(path).stem)
+        if not numbers and len(paths) > 1:
+            raise UserError(
+                f"{path} has no iteration in its name, as iter_1000.pth has: rename it."
+            )
         iteration = int(numbers[-1]) if numbers else 0
         if iteration in found:
             raise UserError(
@@ -89,6 +104,11 @@ def in_order(paths: Sequence[str]) -> dict[int, str]:
             )
         found[iteration] = existing_checkpoint(path, "checkpoint")
     return dict(sorted(found.items()))
+
+
+def unit_of(paths: Sequence[str]) -> str:
+    """What the numbers in the names of checkpoints count."""
+    return "epochs" if all(Path(path).stem.startswith("epoch") for path in paths) else "iterations"
 
 
 def check_examples(examples: Examples, config: str) -> None:

@@ -1,5 +1,6 @@
 """What the paper says of its ablations, held against runs of several seeds."""
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ GAMMAS = tuple(f"table1b_gamma{gamma}" for gamma in ("0", "0p1", "0p2", "0p5", "
 OHEM = tuple(f"table1d_ohem_{n}_nms0p{t}" for n in (128, 256, 512) for t in (5, 7))
 OHEM_1_TO_3 = tuple(f"table1d_ohem1to3_{n}_nms0p5" for n in (128, 256, 512))
 FOCAL, CE, USUAL = "table1b_gamma2", "section5_ce_prior", "section5_ce_usual_init"
+FOCAL_AS_OHEM = "table1d_fl"  # on COCO of ResNet-101, as the rows of OHEM
 
 
 Judge = Callable[[Samples, float], tuple[str, str]]
@@ -51,7 +53,8 @@ def are_alike(rows: tuple[str, ...]) -> Judge:
         if any(row not in samples for row in rows):
             return UNKNOWN, ""
         ordered = sorted((samples[row] for row in rows), key=lambda sample: sample.mean)
-        found = difference(ordered[-1], ordered[0], noise)
+        pairs = itertools.permutations(ordered, 2)  # on common seeds the order may be another one
+        found = max((difference(*pair, noise) for pair in pairs), key=lambda found: found.gap)
         names = ", ".join(map(_said, ordered))
         words = f"{names}: {found.words()} from lowest to highest"
         if math.isnan(found.error):
@@ -109,9 +112,11 @@ CLAIMS = (
         "33.8 and 33.9 against 34.0",
         are_alike(("appendix_fl_star_2_1", "appendix_fl_star_4_0", FOCAL)),
     ),
-    Claim("Focal loss is better than OHEM", "36.0 against 32.8", is_better((FOCAL,), OHEM)),
+    Claim("Focal loss is better than OHEM", "36.0 against 32.8", is_better((FOCAL_AS_OHEM,), OHEM)),
     Claim(
-        "Focal loss is better than OHEM 1:3", "36.0 against 31.1", is_better((FOCAL,), OHEM_1_TO_3)
+        "Focal loss is better than OHEM 1:3",
+        "36.0 against 31.1",
+        is_better((FOCAL_AS_OHEM,), OHEM_1_TO_3),
     ),
     Claim(
         "Nine anchors a cell are better than one",

@@ -23,7 +23,7 @@ from ..scalars import curve, last_metrics
 from ..trainings import train_apart
 from .claims import FOCAL
 from .plan import Run, digests_of, planned, rows_in
-from .results import Finished, check_alike, check_rows, read, write
+from .results import Finished, check_alike, check_rows, read, write, wrong_metrics
 
 FOLDER = Path("ablations") / "mini"
 SNAPSHOTS = 6
@@ -156,11 +156,13 @@ def measured(work_dir: Path, since: float) -> dict[str, float]:
     """COCO's numbers of a training.
 
     Raises:
-        UserError: it was not evaluated, or on data without objects.
+        UserError: it was not evaluated, with other metrics, or on data without objects.
     """
     found = last_metrics(work_dir, since)
     if found["AP"] < 0:
         raise UserError(f"{work_dir}: there is no AP, as the validation data hold no objects.")
+    if wrong := wrong_metrics(found):
+        raise UserError(f"{work_dir}: its evaluation {wrong}.")
     return found
 
 

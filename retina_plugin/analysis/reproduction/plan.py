@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.config import Config
 
 from ...errors import UserError
-from .claims import CE, GAMMAS, USUAL
+from .claims import CE, FOCAL_AS_OHEM, GAMMAS, USUAL
 
 PREFIX = "mini_"
 CROSS_ENTROPY = "retina_plugin.SigmoidCrossEntropyLoss"
@@ -24,6 +24,7 @@ CLAIMED = (
     *(USUAL, CE, *GAMMAS),
     *("table1a_alpha0p25", "table1a_alpha0p50", "table1a_alpha0p75"),  # of the alphas the best
     *("appendix_fl_star_2_1", "appendix_fl_star_4_0"),
+    FOCAL_AS_OHEM,
     *("table1d_ohem_128_nms0p5", "table1d_ohem_128_nms0p7"),  # of both the better
     "table1d_ohem1to3_128_nms0p5",
     *("table1c_scales1_ratios1", "table1c_scales3_ratios3"),

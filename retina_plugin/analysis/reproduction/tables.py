@@ -73,11 +73,11 @@ def tables(configs: Path, folder: Path) -> Page:
     left_out: list[LeftOut] = []
     rows, measured = rows_in(configs / FOLDER), SMALL
     digests = digests_of(rows)
-    found = read_alike(folder, digests)
+    groups, found = groups_of(digests), read_alike(folder, digests)
     if not found:
         rows, measured = rows_in(configs / "ablations"), WHOLE
-        digests = digests_of(rows)
-        found, left_out = read_work_dirs(folder, rows)
+        groups = groups_of(digests_of(rows))
+        found, left_out = read_work_dirs(folder, rows, groups)
     if not found and not left_out:
         raise UserError(
             f"{folder} holds no runs of tools/reproduce.py mini, and no work dirs that are named "
@@ -85,7 +85,6 @@ def tables(configs: Path, folder: Path) -> Page:
         )
     paper = papers_numbers(configs / "ablations" / "metafile.yml")
     measured = _intro(measured, found[0]) if found else ""
-    groups = groups_of(digests)
     return Page(
         "RetinaNet, reproduced",
         tables_of(Reproduced(groups, by_row(found, groups), left_out, paper)),

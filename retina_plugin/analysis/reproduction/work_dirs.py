@@ -1,24 +1,23 @@
 """Runs of the paper's rows on COCO, as MMEngine left them in their work dirs."""
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config
 
 from ...engine.launch import UNFIT, read_file
 from ...errors import UserError
-from ...recipe import resolve
 from ..dataset_name import evaluation_data
 from ..scalars import curve, last_metrics, progress, training_log
 from .results import Finished, wrong_metrics
+from .row_settings import why_not
 
-SEED = re.compile(r"_seed(\d+)$")
-GPUS = re.compile(r"GPU number: (\d+)")
-SHOWN = 2  # settings in a message
-NO_SETTINGS = ("model.backbone.init_cfg.checkpoint",)  # a file may lie elsewhere
+NUMBER = re.compile(r"_seed(\d+)$")
+SEED = re.compile(r"^ +seed: (\d+)$", re.MULTILINE)
+REPORT = re.compile(r"not_finite_iter_(\d+)")
 
 
 @dataclass(frozen=True)
@@ -30,29 +29,60 @@ class LeftOut:
 
 
 def read_work_dirs(
-    folder: Path, configs: Mapping[str, Path]
+    folder: Path, configs: Mapping[str, Path], groups: list[list[str]]
 ) -> tuple[list[Finished], list[LeftOut]]:
     """What is in the work dirs of rows, `ROW` or `ROW_seedN` below a folder.
 
     Args:
         folder: `work_dirs`.
         configs: of all rows.
+        groups: rows that train the same, together; their runs are numbered in common.
 
     Raises:
-        UserError: rows were evaluated on different data.
+        UserError: rows were trained or evaluated on different data.
     """
-    found: dict[tuple[str, int], Finished] = {}
+    found: list[Finished] = []
     left_out: list[LeftOut] = []
+    trainings = _Trainings(groups)
     for row, path in _named(folder, configs):
         each = _readable(row, path, configs[row])
-        if isinstance(each, Finished) and (row, each.seed) in found:
-            each = LeftOut(row, f"{path} is of seed {each.seed}, as another work dir of this row")
+        if isinstance(each, Finished):
+            each = trainings.numbered(path, each)
         if isinstance(each, LeftOut):
             left_out.append(each)
         else:
-            found[row, each.seed] = each
-    _check_data(list(found.values()), folder)
-    return list(found.values()), left_out
+            found.append(each)
+    _check_data(found, folder)
+    return found, left_out
+
+
+class _Trainings:
+    """Tells the trainings of rows that train the same from each other, and numbers them.
+
+    A config that leaves its seed to chance trains anew in each work dir, so that two of them are
+    two runs, even where neither has a number in its name.
+    """
+
+    def __init__(self, groups: list[list[str]]) -> None:
+        self.first = {row: group[0] for group in groups for row in group}
+        self.paths: dict[tuple[str, int], Path] = {}  # by the seed that MMEngine's log tells
+        self.taken: set[tuple[str, int]] = set()
+
+    def numbered(self, path: Path, run: Finished) -> Finished | LeftOut:
+        """The run with a number that no other one has, if it is no other one."""
+        group = self.first[run.row]
+        seed = seed_in_log(path)
+        known = group, run.seed if seed is None else seed
+        if known in self.paths:
+            other = self.paths[known]
+            return LeftOut(
+                run.row, f"{path} is of seed {known[1]}, as {other}, and trains the same"
+            )
+        numbers = itertools.chain([run.seed], itertools.count())
+        number = next(each for each in numbers if (group, each) not in self.taken)
+        self.paths[known] = path
+        self.taken.add((group, number))
+        return replace(run, seed=number)
 
 
 def _check_data(found: list[Finished], folder: Path) -> None:
@@ -66,7 +96,7 @@ def _check_data(found: list[Finished], folder: Path) -> None:
 
 def _named(folder: Path, configs: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
     for path in sorted(folder.iterdir() if folder.is_dir() else ()):
-        row = SEED.sub("", path.name)
+        row = NUMBER.sub("", path.name)
         if path.is_dir() and row in configs:
             yield row, path
 
@@ -80,110 +110,71 @@ def _readable(row: str, work_dir: Path, config: Path) -> Finished | LeftOut:
 
 def read_work_dir(row: str, work_dir: Path, config: Path) -> Finished | LeftOut:
     """A run that went to its end, or diverged; else why it is not counted."""
-    log = training_log(work_dir)
+    log = _last_log(work_dir)
     if log is None or not (log.parent / "config.py").is_file():
         return LeftOut(row, f"{work_dir} holds no log of a training")
     cfg = read_file(str(log.parent / "config.py"))  # that of this training: a test writes its own
-    reason = why_not(log, cfg, expected(config, cfg))
-    if reason:
+    if reason := why_not(_text(log), cfg, config):
         return LeftOut(row, f"{work_dir} {reason}")
-    done, evaluated = progress(work_dir)
+    done, evaluated = progress(log)
     every, length = cfg.default_hooks.logger.get("interval", 10), cfg.train_cfg.max_iters
     if evaluated is not None and evaluated > length - every:
-        finished = _finished(row, work_dir, cfg, "")
+        finished = _finished(row, work_dir, cfg, log)
         wrong = wrong_metrics(finished.metrics)
         return LeftOut(row, f"{work_dir} {wrong}") if wrong else finished
-    if ended := end_of(log):
-        return _finished(row, work_dir, cfg, ended)
+    if ended := end_of(log, done):
+        return _finished(row, work_dir, cfg, log, ended)
     return LeftOut(row, f"{work_dir} is unfinished: {done:,} of {length:,} iterations")
 
 
-def expected(config: Path, cfg: Config) -> Config:
-    """A row's config, filled in as a run's was."""
-    own = read_file(str(config))
-    own.fast = cfg.get("fast", own.get("fast"))  # another runtime is the same experiment
-    return resolve(own, say=None)
+def _last_log(work_dir: Path) -> Path | None:
+    """Of the last training, also of one that was stopped before it had logged a loss."""
+    log = training_log(work_dir)
+    stopped = [path.parent for path in work_dir.glob("*/not_finite_iter_*")]
+    logs = [folder / "vis_data" / "scalars.json" for folder in stopped]
+    return max([*logs, *([log] if log else [])], default=None)
 
 
-def why_not(log: Path, cfg: Config, own: Config) -> str:
-    """Why a run is not of a row; empty if it is.
-
-    Args:
-        log: of the run.
-        cfg: that it was made with.
-        own: the row's.
-    """
-    others = differences(settings_of(cfg), settings_of(own))
-    if others:
-        return f"is another experiment: {'; '.join(others[:SHOWN])}"
-    gpus, batch = gpus_of(log), cfg.train_dataloader.batch_size
-    if gpus and gpus * batch != cfg.auto_scale_lr.base_batch_size:
-        return (
-            f"saw {gpus * batch} images a step, but its schedule is for "
-            f"{cfg.auto_scale_lr.base_batch_size}"
-        )
-    return ""
+def _text(log: Path) -> str:
+    """What MMEngine wrote in words beside."""
+    texts = sorted(log.parents[1].glob("*.log"))
+    return "\n".join(path.read_text(errors="replace") for path in texts)
 
 
-def settings_of(cfg: Config) -> dict[str, Any]:
-    """What makes the experiment, by the image where it depends on the number of GPUs."""
-    batch, optimizer = cfg.auto_scale_lr.base_batch_size, dict(cfg.optim_wrapper.optimizer)
-    optimizer["lr of an image"] = round(optimizer.pop("lr") / batch, 9)
-    return {
-        "model": cfg.get("model", {}),
-        "optimizer": optimizer,
-        "images": round(cfg.train_cfg.max_iters * batch, -3),
-        "training pipeline": cfg.train_dataloader.dataset.pipeline,
-        "evaluation pipeline": cfg.val_dataloader.dataset.pipeline,
-    }
+def seed_in_log(work_dir: Path) -> int | None:
+    """The seed of the last training, which may be chance's; None where the log does not say."""
+    log = _last_log(work_dir)
+    found = SEED.search(_text(log)) if log else None
+    return int(found.group(1)) if found else None
 
 
-def gpus_of(log: Path) -> int | None:
-    """How many processes trained, by MMEngine's text beside; None where it does not say."""
-    texts = log.parents[1].glob("*.log")
-    found = [GPUS.search(path.read_text(errors="replace")) for path in texts]
-    return next((int(each.group(1)) for each in found if each), None)
-
-
-def _finished(row: str, work_dir: Path, cfg: Config, ended: str) -> Finished:
+def _finished(row: str, work_dir: Path, cfg: Config, log: Path, ended: str = "") -> Finished:
     return Finished(
         row=row,
-        seed=_seed_of(work_dir, cfg),
+        seed=_number(work_dir, cfg),
         iterations=cfg.train_cfg.max_iters,
-        data=evaluation_data(cfg),
+        data=f"{evaluation_data(cfg)}, trained on {evaluation_data(cfg, 'train')}",
         ended=ended,
-        metrics={} if ended else last_metrics(work_dir),
+        metrics={} if ended else last_metrics(log),
         seconds=0.0,
-        losses=curve(work_dir),
+        losses=curve(log),
     )
 
 
-def _seed_of(work_dir: Path, cfg: Config) -> int:
-    """That of the config; where it left the seed to chance, the number of the folder."""
+def _number(work_dir: Path, cfg: Config) -> int:
+    """The seed of the config; where it left that to chance, the number of the folder."""
     chosen = cfg.get("randomness", {}).get("seed")
-    named = SEED.search(work_dir.name)
+    named = NUMBER.search(work_dir.name)
     return chosen if chosen is not None else int(named.group(1)) if named else 0
 
 
-def differences(given: Any, wanted: Any, name: str = "") -> list[str]:
-    """The settings in which a config differs from another, in words."""
-    if name in NO_SETTINGS:
-        return []
-    if isinstance(given, list | tuple) and isinstance(wanted, list | tuple):
-        given, wanted = dict(enumerate(given)), dict(enumerate(wanted))
-    if isinstance(given, dict) and isinstance(wanted, dict):
-        keys = [*given, *(key for key in wanted if key not in given)]
-        prefix = f"{name}." if name else ""
-        return [
-            difference
-            for key in keys
-            for difference in differences(given.get(key), wanted.get(key), f"{prefix}{key}")
-        ]
-    return [] if given == wanted else [f"{name} is {given!r}, the row's {wanted!r}"]
+def end_of(log: Path, done: int) -> str:
+    """How a training was stopped by what was not finite; empty if it went on, or was not.
 
-
-def end_of(log: Path) -> str:
-    """How a training was stopped by what was not finite; empty if it was not."""
-    found = [path.name.rpartition("iter_")[2] for path in log.parents[1].glob("not_finite_iter_*")]
-    last = max((int(number) for number in found if number.isdecimal()), default=None)
-    return "" if last is None else f"iteration {last} was not finite"
+    Args:
+        log: of the training.
+        done: iterations that it logged. A guard that leaves batches out reports them, and goes on.
+    """
+    reports = [REPORT.match(path.name) for path in log.parents[1].glob("not_finite_iter_*")]
+    last = max((int(report.group(1)) for report in reports if report), default=0)
+    return f"iteration {last} was not finite" if last and last >= done else ""

@@ -32,9 +32,6 @@ lines += [{"coco/bbox_mAP": 0.25}] if cfg.get("val_cfg") else []
 """
 
 
-VALIDATION = {"dataset": {"type": "CocoDataset", "pipeline": [{"type": "Resize"}]}}
-
-
 @pytest.fixture
 def train(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -105,7 +102,9 @@ def test_another_model_of_the_same_name_is_not_compared(train, tmp_path):
     train()
     cfg = config()
     cfg.model.depth = 18
-    with pytest.raises(UserError, match="is of another model, optimizer or pipeline than now"):
+    with pytest.raises(
+        UserError, match="is of another model, optimizer, dataset or pipeline than now"
+    ):
         trained("good", cfg, 1.0, "set 123", tmp_path / "out", tmp_path / "train.py")
 
 
@@ -149,13 +148,30 @@ def test_the_precision_is_that_of_the_forward_pass():
     assert precision_of(cfg) == "float16"
 
 
-def test_another_seed_or_evaluation_is_another_training(train, tmp_path):
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"randomness.seed": 5},
+        {"val_dataloader": {"dataset": {"type": "CocoDataset", "pipeline": [{"type": "Resize"}]}}},
+        {"train_dataloader.dataset.indices": 100},
+        {"train_dataloader.dataset.ann_file": "annotations/other.json"},
+        {"load_from": "detector.pth"},
+    ],
+)
+def test_another_seed_evaluation_or_choice_of_images_is_another_training(train, tmp_path, other):
     train()
-    for key, value in (("randomness", {"seed": 5}), ("val_dataloader", VALIDATION)):
-        cfg = config()
-        cfg[key] = value
-        with pytest.raises(UserError, match="is of another model, optimizer or pipeline than now"):
-            trained("good", cfg, 1.0, "set 123", tmp_path / "out", tmp_path / "train.py")
+    cfg = config()
+    cfg.merge_from_dict(other)
+    message = "is of another model, optimizer, dataset or pipeline than now"
+    with pytest.raises(UserError, match=message):
+        trained("good", cfg, 1.0, "set 123", tmp_path / "out", tmp_path / "train.py")
+
+
+def test_the_same_folder_by_another_name_is_the_same(train, tmp_path):
+    found = train()
+    cfg = config()
+    cfg.train_dataloader.dataset.data_root = "elsewhere/"
+    assert trained("good", cfg, 1.0, "set 123", tmp_path / "out", tmp_path / "train.py") == found
 
 
 def test_the_file_of_another_model_is_not_taken(train, tmp_path):

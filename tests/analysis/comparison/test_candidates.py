@@ -41,6 +41,16 @@ def test_names_grow_until_they_differ(tmp_path):
     assert [each.name for each in candidates([f"{a}/m.py", f"{b}/m.py"])] == ["a_m", "b_m"]
 
 
+def test_a_long_name_of_one_is_not_the_short_name_of_another(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "m.py").write_text("")
+    (tmp_path / "a_m.py").write_text("")
+    found = candidates([str(tmp_path / name) for name in ("a/m.py", "b/m.py", "a_m.py")])
+    assert [each.name for each in found][:2] == ["a_m", "b_m"]
+    assert found[2].name == f"{tmp_path.name}_a_m"
+
+
 @pytest.mark.parametrize(
     ("specs", "words"),
     [

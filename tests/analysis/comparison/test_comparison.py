@@ -9,7 +9,7 @@ import torch
 from mmengine.dataset import pseudo_collate
 
 from retina_plugin.analysis.comparison import compare, comparison, measured
-from retina_plugin.analysis.comparison.budget import precision_of
+from retina_plugin.analysis.comparison.budget import Trained, precision_of
 from retina_plugin.analysis.comparison.candidates import candidates
 from retina_plugin.analysis.comparison.measured import built
 from retina_plugin.errors import UserError
@@ -85,6 +85,30 @@ def test_a_model_that_cannot_run_here_does_not_stop_the_others(run, tiny, tmp_pa
     assert ours["milliseconds"] > 0
     assert "cannot be measured: RuntimeError: no such operator" in yolo["note"]
     assert yolo["milliseconds"] is None
+
+
+def test_a_training_or_evaluation_that_fails_does_not_stop_the_others(
+    run, tiny, tmp_path, monkeypatch, capsys
+):
+    """It is said at once, and in its row; what costs nothing but time is still measured."""
+    config, weights = tiny
+    zoo = "mmdet::yolo/yolov3_mobilenetv2_8xb24-320-300e_coco.py"
+    done = Trained("yolo", "", 1, 9, 60.0, 4, "float32", "", {"AP": 0.3}, "", "")
+
+    def train(name, *_):
+        if name == "tiny":
+            raise UserError("the training of tiny failed: no such operator.")
+        return done
+
+    monkeypatch.setattr(comparison, "trained", train)
+    monkeypatch.setattr(comparison, "evaluated", fails_for("Config"))
+    assert run(str(config), f"{config}={weights}", zoo, minutes=1) == 0
+    trained, evaluated, yolo, _ = rows(tmp_path)
+    assert "failed: the training of tiny failed: no such operator;" in trained["note"]
+    assert trained["milliseconds"] > 0
+    assert evaluated["note"].startswith("failed: ")
+    assert (evaluated["metrics"], yolo["metrics"]) == ({}, {"AP": 30.0})
+    assert "tiny failed, the others go on: the training of" in capsys.readouterr().out
 
 
 def fails_for(name):
@@ -171,7 +195,8 @@ def test_data_without_images_are_said(run, tiny, coco_folder, tmp_path, capsys):
     content = json.loads(file.read_text())
     file.write_text(json.dumps({**content, "images": [], "annotations": []}))
     assert run(str(tiny[0]), data_root=tmp_path / "empty") == 1
-    assert len(capsys.readouterr().err.splitlines()) == 1
+    (error,) = capsys.readouterr().err.splitlines()
+    assert error.endswith("val.json lists no images, which the COCO format requires.")
 
 
 def test_weights_of_another_architecture_are_said_before_anything_is_done(
@@ -188,14 +213,13 @@ def test_amp_is_for_the_zoos_models_too(run, tiny, monkeypatch):
 
     def look(name, cfg, *_):
         seen[name] = precision_of(cfg)
-        if len(seen) == 2:
-            raise UserError("that is enough")
+        raise UserError("that is enough")
 
     monkeypatch.setattr(comparison, "trained", look)
     zoo = "mmdet::yolo/yolov3_mobilenetv2_8xb24-320-300e_coco.py"
     for amp, expected in ((True, "bfloat16"), (False, "float32")):
         seen.clear()
-        assert run(str(tiny[0]), zoo, minutes=1, amp=amp) == 1
+        assert run(str(tiny[0]), zoo, minutes=1, amp=amp) == 0
         assert seen == {"tiny": "bfloat16", Path(zoo).stem: expected}
 
 

@@ -5,6 +5,7 @@ from mmengine.config import Config
 
 from retina_plugin.analysis.comparison.candidates import path_of
 from retina_plugin.analysis.comparison.measured import (
+    Ready,
     built,
     costs,
     dataset_samples,
@@ -65,7 +66,8 @@ def test_each_model_is_measured_on_the_images_that_its_pipeline_makes(tiny_confi
     model = built(cfg, None, "cpu")
     samples = list(dataset_samples(cfg, 5))
     assert len(samples) == 2  # the data have no more
-    (cost,) = costs({"tiny": (model, samples)}, repeats=3, device="cpu").values()
+    ready = Ready(model, samples, multiply_adds(model, samples[0]))
+    (cost,) = costs({"tiny": ready}, repeats=3, device="cpu").values()
     assert cost.parameters == sum(weight.numel() for weight in model.parameters())
     assert cost.input == (64, 64)
     low, middle, high = cost.seconds[1], cost.seconds[0], cost.seconds[2]

@@ -53,11 +53,16 @@ def test_the_papers_rivals_are_those_of_table_2_and_figure_2():
 
 
 def test_metafiles_of_the_zoo_may_be_lists_or_lack_numbers():
-    for config in (
-        "mmdet::objects365/retinanet_r50-syncbn_fpn_1350k_objects365v1.py",
-        "mmdet::dino/dino-4scale_r50_8xb2-24e_coco.py",
-    ):
-        metafile_rows(candidates([config])[0])
+    """The first metafile is a list of models, the second has a result without metrics."""
+    several, none = candidates(
+        [
+            "mmdet::objects365/retinanet_r50-syncbn_fpn_1350k_objects365v1.py",
+            "mmdet::dino/dino-4scale_r50_8xb2-24e_coco.py",
+        ]
+    )
+    (row,) = metafile_rows(several)
+    assert (row.data, row.metrics) == ("Objects365 v1", {"AP": 18.0})
+    assert metafile_rows(none) == []
 
 
 def test_what_a_paper_prints_is_published_wherever_it_stands():

@@ -33,7 +33,7 @@ def examples():
         ("figure1_focal_loss", lambda folder, _: draw_focal_loss(folder)),
         ("figure5_6_focal_loss_forms", lambda folder, _: draw_forms(folder)),
         ("figure4_cumulative_loss", draw_cumulative),
-        ("p_t_over_training", lambda folder, of: draw_histograms(folder, {100: of, 200: of})),
+        ("p_t_over_training", lambda folder, of: draw_histograms(folder, {1: of, 2: of}, "epochs")),
         ("figure2_speed", lambda folder, _: draw_speed(folder, SPEEDS, joined=["RetinaNet"])),
     ],
 )

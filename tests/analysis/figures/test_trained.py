@@ -6,9 +6,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmdet.registry import DATASETS
 
 from retina_plugin.analysis.figures.loss_distribution import Examples
-from retina_plugin.analysis.figures.trained import check_examples, curves, in_order, loss
+from retina_plugin.analysis.figures.trained import (
+    check_examples,
+    curves,
+    in_order,
+    loss,
+    resize_boxes_too,
+    unit_of,
+)
 from retina_plugin.errors import UserError
 
 TOOL = Path(__file__).parents[3] / "tools" / "figures.py"
@@ -64,6 +72,33 @@ def test_checkpoints_stand_in_the_order_of_their_iterations(tmp_path):
         in_order([*paths, paths[1]])
     with pytest.raises(UserError, match=r"there is no file .*iter_5.pth"):
         in_order([*paths, str(tmp_path / "iter_5.pth")])
+
+
+def test_several_checkpoints_need_numbers(tmp_path):
+    paths = [str(tmp_path / name) for name in ("latest.pth", "epoch_12.pth")]
+    for path in paths:
+        Path(path).touch()
+    assert list(in_order(paths[:1])) == [0]
+    with pytest.raises(UserError, match=r"latest.pth has no iteration in its name"):
+        in_order(paths)
+
+
+def test_numbers_of_checkpoints_are_iterations_or_epochs():
+    assert unit_of(["a/iter_90.pth", "a/iter_9.pth"]) == "iterations"
+    assert unit_of(["a/epoch_1.pth", "a/epoch_2.pth"]) == "epochs"
+
+
+def test_boxes_are_resized_with_their_images(tiny_config):
+    """A test pipeline resizes the image alone: anchors of 128 px, boxes of 64."""
+    cfg = tiny_config(image_scale=(128, 128))
+    before, after = cfg.val_dataloader.dataset, copy.deepcopy(cfg)
+    resize_boxes_too(after)
+    boxes = [
+        DATASETS.build(dataset)[0]["data_samples"].gt_instances.bboxes.tensor
+        for dataset in (before, after.val_dataloader.dataset)
+    ]
+    assert len(boxes[0]) == 2
+    torch.testing.assert_close(boxes[1], 2 * boxes[0])
 
 
 def test_nothing_to_draw_is_said():

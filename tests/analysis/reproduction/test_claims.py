@@ -70,6 +70,25 @@ def test_alike_is_within_noise_or_a_fiftieth(last, noise, verdict):
     assert are_alike(("a", "b"))(runs, noise)[0] == verdict
 
 
+def test_rows_that_share_few_seeds_are_alike_only_if_they_are_on_those():
+    """By means over all seeds a is below b, on the seed that both have 20 points above it."""
+    runs = {"a": Sample("a", {0: 0.5, 1: 0.1, 2: 0.1}), "b": Sample("b", {0: 0.3})}
+    found, words = are_alike(("a", "b"))(runs, 0.03)
+    assert found == FAILS
+    assert words.endswith("+20.0 ± 3.0 from lowest to highest")
+
+
+def test_focal_loss_is_held_against_ohem_of_its_own_backbone():
+    """On COCO the rows of Table 1d are of ResNet-101, those of Table 1b of ResNet-50."""
+    runs = {
+        row: Sample(row, {0: ap, 1: ap})
+        for row, ap in {"table1d_fl": 0.36, "table1d_ohem_128_nms0p5": 0.33}.items()
+    }
+    runs["table1b_gamma2"] = Sample("table1b_gamma2", {0: 0.32, 1: 0.32})
+    (claim,) = (each for each in CLAIMS if each.text == "Focal loss is better than OHEM")
+    assert claim.judge(runs, 0.01)[0] == HOLDS
+
+
 def test_a_row_that_was_not_run_leaves_a_claim_open():
     for claim in CLAIMS:
         assert claim.judge({}, 0.01) == (UNKNOWN, "")

@@ -8,21 +8,22 @@ from retina_plugin.analysis.reproduction.results import read
 
 # Takes train.py's arguments; row `bad` ends as the guard ends a run, `broken` in another way.
 SCRIPT = """
-import json, pathlib, sys, time
+import json, os, pathlib, sys, time
 config, work_dir = pathlib.Path(sys.argv[1]).stem, pathlib.Path(sys.argv[3])
 with open("calls.txt", "a") as calls:
-    print(config, *sys.argv[5:], file=calls)
+    print(config, *sys.argv[5:], "threads", os.environ["OMP_NUM_THREADS"], file=calls)
 if config == "mini_slow":
     time.sleep(2)
 if config == "mini_bad":
     print("error: iteration 3 was not finite, because of this", file=sys.stderr)
-if config not in ("mini_good", "mini_slow", "mini_empty"):
+if config not in ("mini_good", "mini_slow", "mini_empty", "mini_other_metrics"):
     sys.exit(1)
 folder = work_dir / "20260101_000000" / "vis_data"
 folder.mkdir(parents=True)
 ap = -1 if config == "mini_empty" else 0.25
 lines = [{"loss_cls": 1.0, "loss_bbox": 0.5, "step": 25}]
-lines += [{"coco/bbox_mAP": ap, "coco/bbox_mAP_50": 0.5, "coco/bbox_mAP_75": 0.125}]
+metrics = {"coco/bbox_mAP": ap, "coco/bbox_mAP_50": 0.5, "coco/bbox_mAP_75": 0.125}
+lines += [{"coco/bbox_mAP": ap} if config == "mini_other_metrics" else metrics]
 (folder / "scalars.json").write_text("\\n".join(map(json.dumps, lines)))
 """
 
@@ -82,7 +83,7 @@ def test_data_seed_and_schedule_reach_the_training(run, tmp_path):
 
 def test_an_experiment_changes_every_row_and_is_kept_apart(run, tmp_path, capsys):
     assert run("good", cfg_options=["model.depth=1"]) == 0
-    assert calls(tmp_path)[0].endswith("model.depth=1")
+    assert " model.depth=1 threads " in calls(tmp_path)[0]
     assert read(tmp_path / "out")[0].options == ["model.depth=1"]
     assert run("good") == 1
     assert "with model.depth=1, not of 90 iterations" in capsys.readouterr().err
@@ -95,9 +96,11 @@ def test_runs_of_an_experiment_do_not_lie_among_those_of_another(run, tmp_path):
     assert [path.name for path in found] == ["longer", "mini"]
 
 
-def test_jobs_at_once_share_the_processors(run, tmp_path):
-    assert run("good", "bad", seeds=2, jobs=2) == 0
+def test_jobs_at_once_share_the_processors(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    assert run("good", "bad", seeds=2, jobs=3) == 0
     assert len(read(tmp_path / "out")) == 4
+    assert all(call.endswith("threads 2") for call in calls(tmp_path))
 
 
 def test_a_run_that_diverged_is_a_result(run, tmp_path, capsys):
@@ -192,6 +195,12 @@ def test_a_short_run_is_logged_and_warms_up_too():
 def test_data_without_objects_give_no_run(run, tmp_path, capsys):
     assert run("empty") == 1
     assert "there is no AP, as the validation data hold no objects" in capsys.readouterr().err
+    assert read(tmp_path / "out") == []
+
+
+def test_an_evaluation_with_other_metrics_gives_no_run(run, tmp_path, capsys):
+    assert run("other_metrics") == 1
+    assert "its evaluation lacks AP50 and AP75, which COCO's metric" in capsys.readouterr().err
     assert read(tmp_path / "out") == []
 
 
