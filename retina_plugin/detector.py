@@ -8,7 +8,7 @@ import torch
 from mmdet.models.detectors import RetinaNet as StockRetinaNet
 from torch import Tensor
 
-from .folding import fold
+from .folding import fold, follow
 from .log import warn
 from .precision import autocast_of, check_dtype, chosen_dtype
 from .registry import MODELS
@@ -58,6 +58,12 @@ class RetinaNet(StockRetinaNet):
                 f"Batch norm stays a layer of its own: {type(self.backbone).__name__} cannot be "
                 f"traced ({error})."
             )
+
+    def train(self, mode: bool = True) -> "RetinaNet":
+        """Switch all modules, also those that were put in others' places after the folding."""
+        follow(self.backbone)
+        super().train(mode)
+        return self
 
     def init_weights(self) -> None:
         """Initialise; in the usual layout, so that a seed gives the weights it gives elsewhere."""

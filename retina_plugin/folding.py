@@ -36,6 +36,22 @@ def fold(backbone: nn.Module) -> None:
     backbone.forward = forward.__self__.forward
 
 
+def follow(backbone: nn.Module) -> None:
+    """Compute with the modules that the backbone has now, if it is folded.
+
+    The folded pass keeps modules of its own. One that stands in another's place since, as
+    `sync_bn` of MMEngine's runner puts it there, would be trained and switched to evaluation
+    without being asked.
+    """
+    traced = getattr(backbone.forward, "__self__", None)
+    if not isinstance(traced, fx.GraphModule):
+        return
+    for name, module in list(traced.named_modules()):
+        if name and not any(module.children()):
+            path, _, last = name.rpartition(".")
+            setattr(traced.get_submodule(path), last, backbone.get_submodule(name))
+
+
 def folded_convolution(
     norm: _BatchNorm, conv: nn.Conv2d, x: Tensor, residual: Tensor | None = None, relu: bool = False
 ) -> Tensor:

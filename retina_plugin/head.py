@@ -16,8 +16,10 @@ from torch import Tensor, nn
 from .anchors import AnchorGrid
 from .bounds import COUNT, INSIDE, WHOLE_FROM_0, check_number, check_numbers
 from .detections import Candidates, concatenate, detections, select
+from .errors import UserError
 from .kernels.candidates import is_small, promising, steady_sigmoid
 from .log import warn
+from .losses.targets import needs_iou
 from .mining import OHEMSampler
 from .normaliser import Normaliser
 from .objective import (
@@ -78,8 +80,9 @@ class RetinaHead(BaseDenseHead):
         normaliser: `image` (the paper), `batch`, `global` or `ema`; see `Normaliser`.
         prior_prob: pi, the confidence of every anchor at the start (section 4.1).
         form: how subnets, targets, losses and detections are computed: `plain`, `windowed`
-            (fast on a CPU), `masked` (nothing waits for an accelerator), or
-            `auto`, which chooses by the device. All give the same losses.
+            (fast on a CPU), `masked` (nothing waits for an accelerator, with focal
+            loss or cross entropy and without OHEM), or `auto`, which chooses by
+            the device. All give the same losses.
         train_cfg: `assigner`, `sampler` (None, or an `OHEMSampler`), `allowed_border`,
             `pos_weight`, `debug`.
         test_cfg: `score_thr`, `nms_pre`, `min_bbox_size`, `nms`, `max_per_img`.
@@ -128,6 +131,7 @@ class RetinaHead(BaseDenseHead):
         self.bbox_coder = MMDET_TASK_UTILS.build(bbox_coder)
         self.prior_generator = MMDET_TASK_UTILS.build(anchor_generator)
         self.loss_cls = MMDET_MODELS.build(loss_cls)
+        self._check_mining()
         self.loss_bbox = MMDET_MODELS.build(loss_bbox)
         self.normaliser = Normaliser(normaliser)
         self.form = form
@@ -135,6 +139,14 @@ class RetinaHead(BaseDenseHead):
         self.cls_convs = _stack(in_channels, feat_channels, stacked_convs, conv_cfg, norm_cfg)
         self.reg_convs = _stack(in_channels, feat_channels, stacked_convs, conv_cfg, norm_cfg)
         self._add_outputs(feat_channels if stacked_convs else in_channels)
+
+    def _check_mining(self) -> None:
+        if self.sampler is not None and needs_iou(self.loss_cls):
+            raise UserError(
+                "RetinaHead expects a loss_cls of labels where train_cfg.sampler chooses anchors "
+                f"by their loss, but got {type(self.loss_cls).__name__}, which learns the IoU: "
+                "set train_cfg.sampler=None, or another loss_cls."
+            )
 
     def _add_outputs(self, channels: int) -> None:
         self.use_sigmoid_cls = bool(getattr(self.loss_cls, "use_sigmoid", True))

@@ -6,6 +6,7 @@ import pytest
 import torch
 from mmdet.apis import DetInferencer
 from mmengine.config import Config
+from mmengine.model import convert_sync_batchnorm
 
 from retina_plugin import RetinaNet, precision
 
@@ -106,6 +107,32 @@ def test_training_statistics_are_learned_where_batch_norm_trains(make_model, sam
     before = model.backbone.bn1.running_mean.clone()
     model(images(), samples, mode="loss")
     assert not torch.equal(model.backbone.bn1.running_mean, before)
+
+
+@pytest.mark.parametrize("frozen_stages", [-1, 1])
+def test_batch_norm_that_the_runner_replaces_is_trained_and_evaluated(make_model, frozen_stages):
+    """`sync_bn` puts other modules in the places of those that were there when it was folded.
+
+    MMDetection's detector, in float32, is the reference; before, ours went on with the old ones,
+    which nobody switches to evaluation.
+    """
+    backbone = {**BACKBONE, "norm_eval": False, "frozen_stages": frozen_stages}
+    stock = awake(make_model(config("mmdet.RetinaNet", backbone=backbone)))
+    ours = make_model(config("retina_plugin.RetinaNet", backbone=backbone, dtype="float32"))
+    ours.load_state_dict(stock.state_dict())
+    ours = convert_sync_batchnorm(ours, "torch")
+    x = images()
+    for mode in (True, False):
+        stock.train(mode), ours.train(mode)
+        with torch.no_grad():
+            for got, expected in zip(ours.extract_feat(x), stock.extract_feat(x), strict=True):
+                torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4)
+    learned = dict(ours.backbone.named_buffers())
+    for name, expected in stock.backbone.named_buffers():
+        torch.testing.assert_close(learned[name], expected, rtol=1e-4, atol=1e-5)
+    kinds = {type(each) for each in ours.backbone.modules()}
+    assert torch.nn.SyncBatchNorm in kinds
+    assert torch.nn.BatchNorm2d not in kinds
 
 
 def test_weights_and_features_lie_channels_last(make_model):

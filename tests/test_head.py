@@ -4,10 +4,12 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from mmdet.models.dense_heads import RetinaHead as StockHead
 from mmengine.config import ConfigDict
 
 from retina_plugin import FocalLoss, RetinaHead
+from retina_plugin.errors import UserError
 from retina_plugin.head import permute_to_N_HWA_K
 
 STRIDES = [8, 16, 32, 64, 128]
@@ -219,9 +221,27 @@ def test_hard_examples_alone_are_trained_on(balanced, loss_cls, normaliser, make
     of_images, numbers = (each * used).sum(1), used.sum(1)
     expected = {"image": (of_images / numbers).mean(), "batch": of_images.sum() / numbers.sum()}
     torch.testing.assert_close(losses["loss_cls"], expected[normaliser])
-    assert (losses["loss_bbox"] > 0) == bool((used & targets.is_positive).any())
+    boxes = _box_loss_of(head, deltas, targets, grid, used & targets.is_positive)  # of image 0
+    divisor = numbers[0] * 2 if normaliser == "image" else numbers.sum()
+    torch.testing.assert_close(losses["loss_bbox"], boxes / divisor)
     sum(losses.values()).backward()
     assert head.retina_cls.weight.grad.isfinite().all()
+
+
+def _box_loss_of(head, deltas, targets, grid, chosen):
+    """Sum of smooth L1 over the chosen anchors (N, R), each against its box."""
+    kept = chosen[targets.is_positive]
+    anchors = grid.flat().repeat(len(deltas), 1, 1)[chosen]
+    wanted = head.bbox_coder.encode(anchors, targets.boxes[kept])
+    beta = head.loss_bbox.beta
+    return F.smooth_l1_loss(deltas[chosen], wanted, beta=beta, reduction="sum")
+
+
+def test_mining_needs_a_loss_of_labels():
+    sampler = {"type": "retina_plugin.OHEMSampler", "number": 16}
+    loss_cls = {"type": "VarifocalLoss", "use_sigmoid": True}
+    with pytest.raises(UserError, match=r"VarifocalLoss, which learns the IoU: set train_cfg"):
+        small_head(loss_cls=loss_cls, train_cfg={"sampler": sampler})
 
 
 def test_degenerate_box_changes_no_loss(make_sample):

@@ -5,9 +5,9 @@ Hardware: 8 GPUs with 2 images each; another batch size rescales the schedule by
 Cost:     not measured.
 Expect:   AP 37.4 on COCO val2017 (Detectron2's model zoo, retinanet_R_50_FPN_1x).
 
-Differs from retinanet_r50.py in: losses divided by a running mean of the positives, smooth L1 with
-beta 0.1, short sides of 640 to 800 px in training, Caffe2's weights and pixels, 1,000 iterations
-of warm-up.
+Differs from retinanet_r50.py in: losses divided by a running mean of the positives, L1 (its
+Base-RetinaNet.yaml sets smooth L1's beta to 0), short sides of 640 to 800 px in training, Caffe2's
+weights and pixels, 1,000 iterations of warm-up.
 """
 
 _base_ = [
@@ -24,7 +24,7 @@ model = dict(
             checkpoint="https://download.openmmlab.com/pretrain/third_party/resnet50_msra-5891d200.pth"
         ),
     ),
-    bbox_head=dict(normaliser="ema", loss_bbox=dict(beta=0.1)),
+    bbox_head=dict(normaliser="ema", loss_bbox=dict(_delete_=True, type="L1Loss", loss_weight=1.0)),
 )
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.001, by_epoch=False, begin=0, end=1000),

@@ -6,8 +6,9 @@ Cost:     not measured.
 Expect:   AP 41.5 on COCO val2017 (torchvision, RetinaNet_ResNet50_FPN_V2_Weights.COCO_V1).
 
 Differs from retinanet_r50.py in: group norm in the subnets, GIoU loss on decoded boxes, batch norm
-of the backbone in training, AdamW for 26 epochs, short sides of 480 to 800 px in training, 300
-detections an image.
+of the backbone that trains, over all GPUs, from torchvision's second ImageNet weights, AdamW for 26
+epochs, short sides of 480 to 800 px in training, 300 detections an image (pytorch/vision, pull
+request 5756, has the command of the published weights).
 """
 
 _base_ = [
@@ -16,7 +17,11 @@ _base_ = [
     "../_base_/schedules/schedule_12e.py",
 ]
 model = dict(
-    backbone=dict(norm_eval=False, frozen_stages=1),
+    backbone=dict(
+        norm_eval=False,
+        frozen_stages=1,
+        init_cfg=dict(checkpoint="https://download.pytorch.org/models/resnet50-11ad3fa6.pth"),
+    ),
     bbox_head=dict(
         norm_cfg=dict(type="GN", num_groups=32),
         reg_decoded_bbox=True,
@@ -24,6 +29,7 @@ model = dict(
     ),
     test_cfg=dict(max_per_img=300),
 )
+sync_bn = "torch"  # where several GPUs train
 train_pipeline = [
     dict(type="LoadImageFromFile", backend_args=None),
     dict(type="LoadAnnotations", with_bbox=True),

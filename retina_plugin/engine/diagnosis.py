@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from ..head import RetinaHead
+from ..normaliser import Normaliser
 from ..precision import autocast_of
 from .distributed import unwrapped
 from .finite import Norms
@@ -107,11 +108,25 @@ def _unchanged(model: nn.Module) -> Iterator[None]:
     """Put running statistics and random states back."""
     statistics = RunningStatistics(model)
     statistics.keep()
-    with generators_kept(), torch.no_grad():
+    with generators_kept(), torch.no_grad(), _of_this_process(model):
         try:
             yield
         finally:
             statistics.put_back()
+
+
+@contextmanager
+def _of_this_process(model: nn.Module) -> Iterator[None]:
+    """Divide by the positives of this process: another one may fail before it gets there."""
+    normaliser = getattr(getattr(unwrapped(model), "bbox_head", None), "normaliser", None)
+    if not isinstance(normaliser, Normaliser) or normaliser.kind != "global":
+        yield
+        return
+    normaliser.kind = "batch"
+    try:
+        yield
+    finally:
+        normaliser.kind = "global"
 
 
 def _compute_again(runner: Runner, iteration: Iteration, facts: Facts) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -86,8 +87,9 @@ class GuardHook(Hook):
     def _verdict(self, losses: dict[str, Any]) -> Callable[[], Any]:
         if self._guard is not None:
             return fetch(self._guard.found)
-        total = losses.get("loss", 0.0)
-        return fetch((~torch.as_tensor(total).detach().isfinite()).float())
+        bad = (~torch.as_tensor(losses.get("loss", 0.0)).detach().isfinite()).float()
+        all_reduce(bad, op="max")  # all processes act, or none: a diagnosis may wait for the others
+        return fetch(bad)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:  # noqa: ARG002
         """Wait for the last verdict."""

@@ -60,9 +60,13 @@ class DetInferencer(MMDetInferencer):
     def _init_model(self, cfg: Any, weights: str | None, device: str = "cpu") -> Any:
         """The model, in its fast form where the config asks for that."""
         head = cfg.get("model", {}).get("bbox_head", {})
-        if head.get("num_classes", 0) is None:
+        left_open = {
+            "num_classes": head.get("num_classes", 0) is None,
+            "loss_cls.alpha": isinstance(head.get("loss_cls", {}).get("alpha"), dict),
+        }
+        for key in (key for key, is_open in left_open.items() if is_open):
             raise UserError(
-                "The config leaves model.bbox_head.num_classes open, which training fills in: give "
+                f"The config leaves model.bbox_head.{key} open, which training fills in: give "
                 "DetInferencer the config that training wrote into its work dir."
             )
         if "model" in cfg:

@@ -121,7 +121,10 @@ def _cause(wrong: list[str]) -> str:
     if "neck." in text:
         return "it has another neck, so set model.neck to that of the checkpoint"
     if "_cls." in text:
-        return "it has other classes, so set model.bbox_head.num_classes to their number there"
+        return (
+            "it has other classes, so set model.bbox_head.num_classes to their number there, or "
+            "loss_cls to its loss (a softmax has one output more)"
+        )
     return "it is of another model, so use the config that it was trained with"
 
 

@@ -11,6 +11,10 @@ from .reduction import check_reduction, reduce_loss
 from .targets import are_labels, check_labels
 
 Alpha = float | Sequence[float] | None
+REPLACE = (
+    "where a config inherits another loss, replace the whole of it, "
+    "loss_cls=dict(_delete_=True, type=...)"
+)
 
 
 class ClassificationLoss(nn.Module, ABC):
@@ -21,9 +25,11 @@ class ClassificationLoss(nn.Module, ABC):
         alpha: weight of the positives: a number, one number a class, or None.
         reduction: `none`, `mean` or `sum`.
         loss_weight: factor on the result.
+        **unknown: none; what stands here is refused.
 
     Raises:
-        UserError: for an argument out of its range, here; for labels outside 0..K, when called.
+        UserError: for an unknown argument or one out of its range, here; for labels outside 0..K,
+            when called.
     """
 
     sigmoid = True  # whether the outputs are K sigmoids
@@ -34,14 +40,17 @@ class ClassificationLoss(nn.Module, ABC):
         alpha: Alpha = None,
         reduction: str = "mean",
         loss_weight: float = 1.0,
+        **unknown: object,
     ) -> None:
         super().__init__()
         name = type(self).__name__
+        if unknown:
+            raise UserError(f"{name} knows no {' or '.join(unknown)}: {REPLACE}.")
         if use_sigmoid != self.sigmoid:
             hint = "; over a softmax of K + 1 outputs it is retina_plugin.SoftmaxFocalLoss"
             raise UserError(
                 f"{name} expects use_sigmoid={self.sigmoid}, but got {use_sigmoid}"
-                f"{hint if self.sigmoid else ''}."
+                f"{hint if self.sigmoid else ''}: {REPLACE}."
             )
         alpha = tuple(alpha) if isinstance(alpha, list | tuple) else alpha
         numbers = alpha if isinstance(alpha, tuple) else () if alpha is None else (alpha,)

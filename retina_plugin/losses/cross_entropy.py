@@ -2,8 +2,9 @@
 
 from torch import Tensor
 
+from ..errors import UserError
 from ..registry import MODELS
-from .base import Alpha
+from .base import REPLACE, Alpha
 from .focal import FocalLoss, focal_loss
 
 
@@ -18,8 +19,16 @@ class SigmoidCrossEntropyLoss(FocalLoss):
 
     Args:
         alpha: weight of the positives: a number, one number a class, or None for plain CE.
-        **options: as in `FocalLoss`, but for `gamma`.
+        gamma: must be 0.
+        **options: as in `FocalLoss`.
+
+    Raises:
+        UserError: another gamma, which a config that inherits a focal loss has.
     """
 
-    def __init__(self, alpha: Alpha = None, **options: object) -> None:
+    def __init__(self, alpha: Alpha = None, gamma: float = 0.0, **options: object) -> None:
+        if gamma != 0:
+            raise UserError(
+                f"SigmoidCrossEntropyLoss expects no gamma, but got {gamma!r}: {REPLACE}."
+            )
         super().__init__(gamma=0.0, alpha=alpha, **options)  # type: ignore[arg-type]

@@ -78,6 +78,7 @@ class FocalLoss(ClassificationLoss):
             (`focal_loss`), a fast form of retina_plugin/kernels/focal.py, or
             `auto`, the fastest that runs here.
         activated: whether the predictions are probabilities instead of logits.
+        **options: none; keys of another loss, which a config inherits, are named.
 
     Raises:
         UserError: for an argument out of its range, here; for labels outside
@@ -94,10 +95,11 @@ class FocalLoss(ClassificationLoss):
         loss_weight: float = 1.0,
         activated: bool = False,
         form: str = "auto",
+        **options: object,
     ) -> None:
         if form not in FORMS:
             raise UserError(f"FocalLoss expects form to be one of {FORMS}, but got {form!r}.")
-        super().__init__(use_sigmoid, alpha, reduction, loss_weight)
+        super().__init__(use_sigmoid, alpha, reduction, loss_weight, **options)
         check_number("FocalLoss", "gamma", gamma, NOT_NEGATIVE)
         self.gamma = gamma
         self.activated = activated
@@ -118,12 +120,15 @@ class FocalLoss(ClassificationLoss):
         avg_factor: float | Tensor | None,
     ) -> Tensor:
         """The checked input's loss, by a fast form where there is one for it."""
+        if pred.dtype == torch.float16:  # a gradient that is not yet scaled would vanish in it
+            pred = pred.float()
         if self.form == "plain" or not self._can_be_summed(pred, target, weight, reduction):
             return super().reduced(pred, target, weight, reduction, avg_factor)
         form = focal_form(self.form, pred.device.type)
         weights = scaled_weights(pred, weight, reduction, avg_factor, self.loss_weight)
         alpha = _alpha_rows(self.alpha, pred.shape[-1], pred.device)
-        return FocalSum.apply(pred.contiguous(), target, weights, self.gamma, alpha, form)
+        labels = target.long().contiguous()
+        return FocalSum.apply(pred.contiguous(), labels, weights, self.gamma, alpha, form)
 
     def _can_be_summed(
         self, pred: Tensor, target: Tensor, weight: Tensor | None, reduction: str
@@ -154,7 +159,7 @@ class FocalLoss(ClassificationLoss):
 def _alpha_rows(alpha: Alpha, classes: int, device: torch.device) -> Tensor:
     """Weights (2, K) of positives and negatives."""
     with torch.inference_mode(False):
-        positive = torch.tensor(1.0 if alpha is None else alpha, device=device)
+        positive = torch.tensor(1.0 if alpha is None else alpha, dtype=torch.float32, device=device)
         negative = torch.ones_like(positive) if alpha is None else 1 - positive
         return torch.stack([positive.expand(classes), negative.expand(classes)])
 

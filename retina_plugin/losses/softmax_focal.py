@@ -43,7 +43,7 @@ def _alpha_of_labels(alpha: float | Sequence[float], logits: Tensor) -> Tensor:
 class SoftmaxFocalLoss(ClassificationLoss):
     """The same with the call signature of MMDetection's losses; the head has K + 1 outputs.
 
-    Section 3.2 of the paper: the extension of focal loss to several classes works well.
+    Section 3 of the paper, footnote 1: the extension of focal loss to several classes works well.
 
     Args:
         use_sigmoid: must be False.

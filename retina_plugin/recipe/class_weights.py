@@ -6,7 +6,7 @@ from mmengine.config import Config
 
 from ..errors import UserError
 from .annotations import read_annotations
-from .classes import configured_classes
+from .classes import class_names
 from .datasets import datasets_of
 from .paths import full_ann_file
 from .report import Change
@@ -37,7 +37,7 @@ def weigh_classes(cfg: Config) -> list[Change]:
     counts, classes = Counter[str](), None
     for _, key, dataset in datasets_of(cfg, ("train",)):
         counts.update(read_annotations(full_ann_file(dataset), f"{key}.ann_file").objects)
-        classes = classes or configured_classes(dataset)
+        classes = classes or class_names(dataset)
     if not classes:
         raise UserError(
             f"model.bbox_head.loss_cls.alpha=dict({KEY}=...) needs the names of the classes: set "

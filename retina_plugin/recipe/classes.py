@@ -72,6 +72,12 @@ def configured_classes(dataset: ConfigDict) -> Any:
     return (dataset.get("metainfo") or {}).get("classes")
 
 
+def class_names(dataset: ConfigDict) -> Any:
+    """The class names of a dataset: the config's, or those that its type comes with."""
+    kind: Any = DATASETS.get(dataset.get("type", ""))
+    return configured_classes(dataset) or getattr(kind, "METAINFO", {}).get("classes")
+
+
 def classes_in_file(dataset: ConfigDict, key: str) -> tuple[str, ...]:
     """The class names of a dataset's annotation file, in the file's order."""
     return read_annotations(full_ann_file(dataset), f"{key}.ann_file").names
@@ -90,7 +96,7 @@ def check_classes(cfg: Config, split: str, key: str, dataset: ConfigDict) -> Non
         UserError: names that the file lacks, an order other than the file's where MMDetection's
             own dataset or metric numbers them, or a number of classes that is not the model's.
     """
-    names: Any = configured_classes(dataset) or DATASETS.get(dataset.type).METAINFO["classes"]
+    names = class_names(dataset)
     in_file = classes_in_file(dataset, key)
     try:
         check_class_names(names, in_file, full_ann_file(dataset))

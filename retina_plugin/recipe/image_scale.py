@@ -44,18 +44,21 @@ def _resizes(transforms: Any) -> Iterator[dict]:
 def follow_image_scale(cfg: Config) -> list[Change]:
     """Gives the resizing transforms the config's `image_scale`; 'auto' takes the data's own.
 
-    Transforms with another scale than the one that the config was written for stay.
+    Transforms with another scale than the one that the config was written for stay. With None
+    images keep their size.
     """
     written = written_for(cfg).get("image_scale")
     asked = cfg.get("image_scale", written)
-    if asked == written != "auto":
-        return []
-    scale = native_scale(cfg) if asked == "auto" else tuple(asked)
     resizes = [
         (f"{key}: {transform['type']}.scale", transform)
         for key, pipeline in pipelines_of(cfg)
         for transform in _resizes(list(pipeline))
     ]
+    if asked is None:
+        return _keep_sizes(resizes, written)
+    if asked == written != "auto":
+        return []
+    scale = native_scale(cfg) if asked == "auto" else tuple(asked)
     changes = []
     for key, transform in resizes:
         if _same(transform["scale"], written) and not _same(scale, written):
@@ -63,6 +66,16 @@ def follow_image_scale(cfg: Config) -> list[Change]:
             changes.append(Change(key, scale, "follows image_scale"))
     if not any(_same(transform["scale"], scale) for _, transform in resizes):
         changes.append(Change("image_scale", scale, "WARNING: no transform reads this key"))
+    return changes
+
+
+def _keep_sizes(resizes: list[tuple[str, dict]], written: Any) -> list[Change]:
+    changes = []
+    for key, transform in resizes:
+        if any(_same(transform["scale"], each) for each in ("auto", written)):
+            del transform["scale"]
+            transform["scale_factor"] = 1.0
+            changes.append(Change(f"{key}_factor", 1.0, "image_scale=None: images keep their size"))
     return changes
 
 

@@ -11,6 +11,7 @@ from .report import Change
 DETECTORS = ("RetinaNet", "mmdet.RetinaNet")
 OPTIM_WRAPPERS = ("OptimWrapper", "mmengine.OptimWrapper")
 METRICS = ("CocoMetric", "mmdet.CocoMetric")
+LOSSES_WITH_FORMS = ("retina_plugin.FocalLoss", "retina_plugin.SigmoidCrossEntropyLoss")
 OUR_METRIC = "retina_plugin.CocoMetric"
 FUSED_OPTIMIZERS = ("SGD", "Adam", "AdamW")
 EVALUATORS = ("val_evaluator", "test_evaluator")
@@ -52,7 +53,7 @@ def _turn_off(cfg: Config) -> list[Change | None]:
     changes = _guarded(cfg)
     if head.get("type") == "retina_plugin.RetinaHead":
         changes.append(_fill(head, "form", "plain", "model.bbox_head"))
-        if head.get("loss_cls", {}).get("type") == "retina_plugin.FocalLoss":
+        if head.get("loss_cls", {}).get("type") in LOSSES_WITH_FORMS:
             changes.append(_fill(head.loss_cls, "form", "plain", "model.bbox_head.loss_cls"))
     return changes
 

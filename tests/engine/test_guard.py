@@ -165,6 +165,40 @@ def test_where_another_wrapper_has_stepped_only_checkpoints_are_said_to_be_as_th
     assert list(Path(runner.work_dir).glob("*.pth")) == []
 
 
+def test_where_another_wrapper_has_stepped_all_processes_act_on_what_one_saw(
+    make_runner, monkeypatch
+):
+    """Else the diagnosis of one would wait for what the others never send."""
+    kept = []
+
+    def of_all(value, op):
+        kept.append((value.item(), op))
+        value.fill_(1.0)  # another process saw a loss that is not finite
+
+    monkeypatch.setattr("retina_plugin.engine.guard.all_reduce", of_all)
+    runner = make_runner(set(), spoil_loss)
+    runner.optim_wrapper = {"type": "OptimWrapper", "optimizer": {"type": "SGD", "lr": 0.01}}
+    with pytest.raises(UserError, match="iteration 1 was not finite"):
+        runner.train()
+    assert kept == [(0.0, "max")]
+
+
+def test_a_diagnosis_waits_for_no_other_process(make_runner, monkeypatch):
+    """One of them may fail to compute its batch again, and never get to what is added up."""
+    runner = make_runner({2}, spoil_gradient, **{"model.bbox_head.normaliser": "global"})
+    sums = []
+    monkeypatch.setattr(
+        "retina_plugin.normaliser.all_reduce", lambda total, op: sums.append(total.item())
+    )
+    with pytest.raises(UserError, match="iteration 2 was not finite"):
+        runner.train()
+    assert len(sums) == 2  # of the two iterations
+    report = json.loads(next(Path(runner.log_dir).glob("not_finite_iter_2/*.json")).read_text())
+    assert report["not_computed"] == ""
+    assert len(report["levels"]) == 5
+    assert runner.model.bbox_head.normaliser.kind == "global"
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [

@@ -125,6 +125,10 @@ def test_a_config_as_it_is_shipped_gives_the_fast_detector():
 def test_a_config_that_training_has_not_filled_in_is_an_error():
     with pytest.raises(UserError, match="num_classes open, .* wrote into its work dir"):
         DetInferencer(str(CONFIGS / "retinanet_custom.py"), device="cpu")
+    cfg = Config.fromfile(CONFIGS / "retinanet_r18.py")
+    cfg.model.bbox_head.loss_cls.alpha = {"inverse_frequency": 0.25}
+    with pytest.raises(UserError, match="loss_cls.alpha open, .* wrote into its work dir"):
+        DetInferencer(cfg, device="cpu")
 
 
 def test_weights_that_are_not_a_number_are_said(make, folder, logged):

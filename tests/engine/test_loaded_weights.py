@@ -80,7 +80,7 @@ def test_plain_weights_and_those_of_old_counters_are_tested():
 @pytest.mark.parametrize(
     ("options", "cause"),
     [
-        ({"classes": 4}, r"retina_cls.weight is \(4, 2, 1, 1\) .*num_classes"),
+        ({"classes": 4}, r"retina_cls.weight is \(4, 2, 1, 1\) .*num_classes to .* or loss_cls"),
         ({"width": 3}, "backbone.depth"),
         ({"layers": 2}, "backbone.depth"),
     ],

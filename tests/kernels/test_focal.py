@@ -8,6 +8,7 @@ from retina_plugin.kernels import focal, native
 from retina_plugin.kernels.fallback import warn_once
 from retina_plugin.kernels.focal import BLOCKED, DTYPES, NATIVE, FocalSum, focal_form
 from retina_plugin.kernels.focal_input import FocalInput
+from retina_plugin.losses.focal import _alpha_rows
 
 GAMMAS = [0.0, 0.5, 1.0, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0]
 FORMS = {"blocked": BLOCKED, "native": NATIVE}
@@ -152,8 +153,9 @@ def test_gradient_of_a_plain_sum_is_the_kept_one_without_a_copy():
 @pytest.mark.parametrize("name", ["blocked", "native", "auto"])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("avg_factor", [None, 7.0, 0, torch.tensor(7.0)])
-@pytest.mark.parametrize("alpha", [0.25, None, [0.1, 0.2, 0.3]])
+@pytest.mark.parametrize("alpha", [0.25, None, [0.1, 0.2, 0.3], 1, [1, 0, 1]])
 def test_module_gives_the_plain_forms_loss(name, weighted, avg_factor, alpha):
+    _alpha_rows.cache_clear()  # which takes 1 for 1.0
     logits, labels, weights, _ = batch(64, 3)
     arguments = (labels, weights if weighted else None, avg_factor)
     losses = []
@@ -163,6 +165,35 @@ def test_module_gives_the_plain_forms_loss(name, weighted, avg_factor, alpha):
         loss.backward()
         losses.append((loss, x.grad))
     torch.testing.assert_close(losses[1], losses[0])
+
+
+@pytest.mark.parametrize("name", ["plain", "blocked", "native", "triton"])
+def test_small_gradients_survive_float16_where_the_loss_is_scaled(name, request):
+    """An easy negative at the prior, divided by 200 positives: 1e-8, which float16 does not have.
+
+    GradScaler multiplies the loss by 65,536, which it does not have either.
+    """
+    if name == "triton":
+        request.getfixturevalue("interpreted")
+    logits = torch.full((9, 2), -4.595, dtype=torch.float16, requires_grad=True)
+    labels = torch.full((9,), 2)
+    exact_logits = logits.detach().double().requires_grad_()
+    (focal_loss(exact_logits, labels, 2.0, 0.25).sum() * 65536 / 200).backward()
+    (FocalLoss(form=name)(logits, labels, avg_factor=200.0) * 65536).backward()
+    assert logits.grad.dtype == torch.float16
+    torch.testing.assert_close(logits.grad.double(), exact_logits.grad, rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize("name", ["blocked", "native", "triton"])
+@pytest.mark.parametrize("kind", ["int32", "uint8", "strided"])
+def test_labels_of_any_integer_type_and_layout(name, kind, request):
+    if name == "triton":
+        request.getfixturevalue("interpreted")
+    logits, labels, _, _ = batch(64, 3)
+    given = torch.stack([labels, labels.flip(0)], dim=1)[:, 0]
+    given = given if kind == "strided" else labels.to(getattr(torch, kind))
+    expected = FocalLoss(form="plain")(logits, labels)
+    torch.testing.assert_close(FocalLoss(form=name)(logits, given), expected)
 
 
 @pytest.mark.parametrize("reason", ["none", "soft", "class", "float64"])

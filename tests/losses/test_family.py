@@ -180,9 +180,12 @@ def test_a_softmax_takes_labels_only():
         (rp.FocalStarLoss, {"use_sigmoid": False}, "use_sigmoid=True"),
         (rp.HingeLoss, {"threshold": 0.0}, r"threshold to be a number in \(0, 1\]"),
         (rp.HingeLoss, {"alpha": 1.5}, "every alpha to be"),
-        (rp.SoftmaxFocalLoss, {"use_sigmoid": True}, "use_sigmoid=False"),
+        (rp.SoftmaxFocalLoss, {"use_sigmoid": True}, "use_sigmoid=False.*_delete_=True"),
         (rp.SoftmaxFocalLoss, {"gamma": -1.0}, "gamma to be a number >= 0"),
         (rp.SigmoidCrossEntropyLoss, {"reduction": "median"}, "reduction must be one of"),
+        (rp.SigmoidCrossEntropyLoss, {"gamma": 2.0}, r"no gamma, but got 2.0: .*_delete_=True"),
+        (rp.HingeLoss, {"gamma": 2.0}, r"HingeLoss knows no gamma: .*_delete_=True"),
+        (rp.FocalLoss, {"beta": 1.0, "threshold": 0.5}, "FocalLoss knows no beta or threshold"),
     ],
 )
 def test_settings_out_of_range_are_an_error(kind, options, words):

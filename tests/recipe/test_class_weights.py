@@ -43,6 +43,18 @@ def test_a_config_gets_a_number_for_each_class_and_says_so(custom):
     assert resolve(cfg, say=None).model.bbox_head.loss_cls.alpha == [1 / 6, 1 / 2]
 
 
+def test_coco_knows_its_classes_by_itself(load, tmp_path, write_coco):
+    """The dataset's type has them, and the config names none."""
+    objects = [{"category_id": 1}] * 3 + [{"category_id": 2}]
+    image = tmp_path / "train2017" / "a.png"
+    file = tmp_path / "annotations" / "instances_train2017.json"
+    write_coco(file, image, ("person", "bicycle"), annotations=objects)
+    cfg = load("retinanet_r50", data_root=f"{tmp_path}/")
+    cfg.model.bbox_head.loss_cls.alpha = {"inverse_frequency": 0.25}
+    found = resolve(cfg, say=None).model.bbox_head.loss_cls.alpha
+    assert found == [pytest.approx(1 / 6), pytest.approx(1 / 2), *[0.25] * 78]
+
+
 @pytest.mark.parametrize("alpha", [{}, {"inverse_frequency": 2}, {"frequency": 0.25}])
 def test_another_dict_is_an_error(custom, alpha):
     with pytest.raises(UserError, match=r"alpha expects a number, a list, or dict\(inverse"):

@@ -35,6 +35,25 @@ def test_the_600_pixel_configs_resize_to_600(load):
     assert scales(cfg.train_dataloader.dataset.pipeline) == [(1000, 600)]
 
 
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("retinanet_r50", 4),
+        ("retinanet_custom", 4),
+        ("ablations/mini/mini_table1b_gamma2", 1),  # the other pipelines keep sizes already
+        ("compare/compare_retinanet_r18", 1),
+    ],
+)
+def test_without_a_scale_images_keep_their_size_in_every_pipeline(load, name, count):
+    cfg = load(name, image_scale=None)
+    changes = follow_image_scale(cfg)
+    assert len(changes) == count
+    assert {change.value for change in changes} == {1.0}
+    assert cfg.tta_pipeline[1]["transforms"][0][0]["scale_factor"] == 1.0
+    assert "scale" not in cfg.tta_pipeline[1]["transforms"][0][0]
+    assert follow_image_scale(cfg) == []
+
+
 def test_a_scale_that_nothing_reads_is_warned_of(load):
     cfg = load("retinanet_r50", image_scale=(500, 300), recipe__image_scale=(1, 1))
     (change,) = follow_image_scale(cfg)

@@ -35,6 +35,13 @@ def test_off_is_the_plain_path(load):
     assert cfg.val_evaluator.backend == "pycocotools"
 
 
+def test_off_takes_the_plain_form_of_cross_entropy_too(load):
+    cfg = load("ablations/appendix_ce", fast=False)
+    choose_speed(cfg)
+    assert cfg.model.bbox_head.loss_cls.type == "retina_plugin.SigmoidCrossEntropyLoss"
+    assert cfg.model.bbox_head.loss_cls.form == "plain"
+
+
 def test_what_was_set_by_hand_stays(load):
     cfg = load(
         "retinanet_r50",

@@ -3,7 +3,7 @@
 Command:  mim train retina_plugin mini_appendix_fl_star_2_1.py --cfg-options data_root=FOLDER
 Seeds:    python tools/reproduce.py mini --data-root FOLDER --rows appendix_fl_star_2_1
 Hardware: a CPU with 2 cores, or a GPU.
-Cost:     some 7 minutes on 2 cores, two at a time.
+Cost:     some 13 minutes on 2 cores, two at a time.
 Expect:   docs/reproduction.md has what was measured on DeepPCB.
 """
 

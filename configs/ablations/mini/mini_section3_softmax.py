@@ -1,9 +1,9 @@
-"""Miniature of Section 3.2: focal loss over a softmax.
+"""Miniature of Section 3, footnote 1: focal loss over a softmax.
 
 Command:  mim train retina_plugin mini_section3_softmax.py --cfg-options data_root=FOLDER
 Seeds:    python tools/reproduce.py mini --data-root FOLDER --rows section3_softmax
 Hardware: a CPU with 2 cores, or a GPU.
-Cost:     some 7 minutes on 2 cores, two at a time.
+Cost:     some 13 minutes on 2 cores, two at a time.
 Expect:   docs/reproduction.md has what was measured on DeepPCB.
 """
 

@@ -125,12 +125,16 @@ def detector(cfg: Config, checkpoint: str) -> Any:
     """The config's detector with the weights of a checkpoint, for evaluation.
 
     Raises:
-        UserError: it has another head, or the weights do not fit.
+        UserError: it has another head or a softmax, or the weights do not fit.
     """
     model = MODELS.build(cfg.model)
     if not isinstance(getattr(model, "bbox_head", None), RetinaHead):
         raise UserError(
             "the loss of figure 4 is that of retina_plugin.RetinaHead; use its configs."
+        )
+    if not model.bbox_head.use_sigmoid_cls:
+        raise UserError(
+            "figure 4 is of sigmoids, whose logits are those of p_t; this config has a softmax."
         )
     load_detector(model, checkpoint, map_location="cpu")
     return model.eval()

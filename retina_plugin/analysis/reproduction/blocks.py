@@ -85,7 +85,7 @@ BLOCKS = (
         "The paper's best models; its numbers are on test-dev.",
     ),
     Block(
-        "Section 3.2: focal loss over a softmax",
+        "Section 3: focal loss over a softmax",
         "section3_",
         "table1b_gamma2",
         "One softmax over the classes and background, where the baseline has a sigmoid a class.",

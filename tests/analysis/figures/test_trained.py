@@ -63,6 +63,16 @@ def test_a_checkpoint_of_another_model_is_a_sentence(trained, capsys):
     assert not (trained / "o").exists()
 
 
+def test_a_softmax_has_no_figure_4(tiny_config, tmp_path, capsys):
+    cfg = tiny_config()
+    cfg.model.bbox_head.loss_cls = {"type": "retina_plugin.SoftmaxFocalLoss"}
+    cfg.dump(tmp_path / "softmax.py")
+    (tmp_path / "iter_1.pth").touch()
+    arguments = {"config": str(tmp_path / "softmax.py"), "images": 2, "cfg_options": []}
+    assert loss(**arguments, checkpoints=[str(tmp_path / "iter_1.pth")], out=tmp_path / "o") == 1
+    assert "figure 4 is of sigmoids" in capsys.readouterr().err
+
+
 def test_checkpoints_stand_in_the_order_of_their_iterations(tmp_path):
     paths = [str(tmp_path / f"iter_{number}.pth") for number in (1000, 90, 200)]
     for path in paths:
