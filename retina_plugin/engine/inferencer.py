@@ -12,6 +12,7 @@ from torch import nn
 
 from ..errors import UserError
 from ..log import warn
+from ..recipe.image_scale import follow_image_scale
 from ..recipe.speed import choose_speed
 from .inferencer_inputs import as_image, images_of_folder, name_of, reason_of
 from .loaded_weights import check_detector
@@ -69,6 +70,8 @@ class DetInferencer(MMDetInferencer):
                 f"The config leaves model.bbox_head.{key} open, which training fills in: give "
                 "DetInferencer the config that training wrote into its work dir."
             )
+        if cfg.get("image_scale", "auto") != "auto":
+            follow_image_scale(cfg)
         if "model" in cfg:
             choose_speed(cfg)
         return super()._init_model(cfg, weights, device)

@@ -54,6 +54,7 @@ def _train(arguments: SimpleNamespace) -> None:
         ask_to_resume(cfg, arguments.resume)
     if arguments.amp:
         cfg.optim_wrapper.type = "retina_plugin.MixedPrecisionOptimWrapper"
+        cfg.optim_wrapper.pop("loss_scale", None)  # of MMEngine's, whose float16 needs one
     start(completed(cfg, ("train", "val"), arguments)).train()
 
 

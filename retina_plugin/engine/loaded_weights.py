@@ -1,5 +1,6 @@
 """Whether a checkpoint fits the model: MMEngine loads what fits, and only logs the rest."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -40,10 +41,44 @@ class LoadedWeightsHook(Hook):
             fit = compare(unwrapped(runner.model), weights)
             check_start(fit) if is_training and not runner._resume else check_whole(fit)
             check_finite({key: weights[key] for key in fit.fitting})
+            check_labels(
+                checkpoint, _classes_of(runner), is_start=is_training and not runner._resume
+            )
             if is_training and runner._resume:
                 check_resumed(runner, checkpoint)
         except UserError as error:
             raise UserError(f"The checkpoint {_name(runner)}{error}") from error
+
+
+def _classes_of(runner: Runner) -> Any:
+    """The class names of the data that are trained on or evaluated."""
+    loops = runner._train_loop, runner._val_loop, runner._test_loop
+    for loop in loops:
+        if isinstance(loop, BaseLoop):
+            return getattr(loop.dataloader.dataset, "metainfo", {}).get("classes")
+    return None
+
+
+def check_labels(checkpoint: Any, classes: Any, is_start: bool) -> None:
+    """Holds the classes that a checkpoint was trained on against those of the data.
+
+    Raises:
+        UserError: they are the same in another order, and what was learned is to be used as it is.
+    """
+    meta = checkpoint.get("meta") if isinstance(checkpoint, dict) else None
+    data = meta.get("dataset_meta") if isinstance(meta, dict) else None
+    learned = data.get("classes") if isinstance(data, dict) else None
+    if not isinstance(learned, list | tuple) or classes is None or list(learned) == list(classes):
+        return
+    said = f"learned the classes {_first(learned, len(learned))} in this order"
+    now = _first(list(classes), len(classes))
+    if sorted(map(str, learned)) == sorted(map(str, classes)) and not is_start:
+        raise UserError(
+            f"{said}, but those of the data are {now}: its labels would be taken for others; set "
+            "metainfo.classes of the dataset to the order of the training."
+        )
+    if len(learned) == len(classes):
+        warn_of_checkpoint(f"it {said}, those of the data are {now}.")
 
 
 def check_detector(model: nn.Module, checkpoint: Any, name: str) -> None:
@@ -134,7 +169,7 @@ def _say_ignored(fit: Fit) -> None:
         warn_of_checkpoint(f"{count} weights are not used: {_first(fit.unexpected, count)}.")
 
 
-def _first(names: list[str], count: int = 1) -> str:
+def _first(names: Sequence[str], count: int = 1) -> str:
     shown = ", ".join(names[: min(count, SHOWN)]) or "nothing"
     return f"{shown}, ..." if count > SHOWN else shown
 

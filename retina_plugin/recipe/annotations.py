@@ -59,9 +59,14 @@ def _summary(path: str, key: str, modified_ns: int, size: int) -> Summary:
 
 def _objects(content: dict[str, Any], names: tuple[str, ...]) -> dict[str, int]:
     rows = (each for each in content["annotations"] if isinstance(each, dict))
-    counts = Counter(str(each.get("category_id")) for each in rows if not each.get("iscrowd"))
-    ids = (str(category.get("id")) for category in content["categories"])
+    counts = Counter(_number(each.get("category_id")) for each in rows if not each.get("iscrowd"))
+    ids = (_number(category.get("id")) for category in content["categories"])
     return {name: counts[number] for name, number in zip(names, ids, strict=True)}
+
+
+def _number(value: Any) -> float | str:
+    """An id, of which 1.0 is 1; what is none by its text, which no other id has."""
+    return value if isinstance(value, int | float) else repr(value)
 
 
 def _median_size(images: list[dict[str, Any]]) -> tuple[int, int] | None:

@@ -1,5 +1,7 @@
 """What hangs on the backbone's depth and on whether its weights are trained already."""
 
+from typing import Any
+
 from mmengine.config import Config, ConfigDict
 
 from .report import Change
@@ -22,7 +24,7 @@ def fit_backbone(cfg: Config) -> list[Change]:
     backbone = cfg.model.get("backbone")
     if not backbone or backbone.get("type") not in ("ResNet", "ResNeXt"):
         return []
-    changes = _fit_neck(backbone, cfg.model.get("neck") or {})
+    changes = _fit_neck(backbone, cfg.model.get("neck"))
     if backbone.type == "ResNet":
         changes += _fit_weights(backbone)
     if "recipe" in cfg and backbone.get("init_cfg", 0) is None and _starts_afresh(cfg):
@@ -30,17 +32,19 @@ def fit_backbone(cfg: Config) -> list[Change]:
     return changes
 
 
-def _fit_neck(backbone: ConfigDict, neck: ConfigDict) -> list[Change]:
+def _fit_neck(backbone: ConfigDict, necks: Any) -> list[Change]:
+    neck = necks[0] if isinstance(necks, list | tuple) and necks else necks
+    if not isinstance(neck, dict) or not isinstance(neck.get("in_channels"), list | tuple):
+        return []
     width = backbone.get("base_channels", 64)
     channels = [channel * width // 64 for channel in CHANNELS.get(backbone.depth, [])]
-    if not channels or neck.get("in_channels") in (channels, None):
+    if not channels or list(neck["in_channels"]) not in (NARROW, WIDE):
         return []
-    if list(neck.in_channels) not in (NARROW, WIDE):
+    if list(neck["in_channels"]) == channels:
         return []
-    neck.in_channels = channels
-    return [
-        Change("model.neck.in_channels", channels, f"follows model.backbone.depth={backbone.depth}")
-    ]
+    neck["in_channels"] = channels
+    key = "model.neck.in_channels" if neck is necks else "model.neck.0.in_channels"
+    return [Change(key, channels, f"follows model.backbone.depth={backbone.depth}")]
 
 
 def _fit_weights(backbone: ConfigDict) -> list[Change]:

@@ -7,7 +7,7 @@ from mmengine.config import Config, ConfigDict
 
 from ..errors import UserError
 from .annotations import read_annotations
-from .classes import check_classes, is_coco
+from .classes import check_classes, check_same_classes, is_coco
 from .datasets import datasets_of
 from .names import check_names
 from .paths import full_ann_file
@@ -27,10 +27,11 @@ def check(cfg: Config, splits: tuple[str, ...]) -> None:
     check_device(cfg)
     check_safe_names(cfg, splits)
     check_names(cfg, splits)
-    for split, key, dataset in datasets_of(cfg, splits):
-        if is_coco(dataset):
-            check_data(split, key, dataset)
-            check_classes(cfg, split, key, dataset)
+    coco = [each for each in datasets_of(cfg, splits) if is_coco(each[2])]
+    for split, key, dataset in coco:
+        check_data(split, key, dataset)
+        check_classes(cfg, split, key, dataset)
+    check_same_classes([(key, dataset) for _, key, dataset in coco])
 
 
 def check_data(split: str, key: str, dataset: ConfigDict) -> None:

@@ -29,16 +29,25 @@ def fill_classes(cfg: Config) -> list[Change]:
     """Fills in `metainfo` and `num_classes` where the `recipe` has read_classes=True.
 
     Raises:
-        UserError: the annotation file cannot be read.
+        UserError: an annotation file cannot be read, or those to train with have other classes.
     """
     if not written_for(cfg).get("read_classes"):
         return []
     changes = []
     names: tuple[str, ...] = ()
-    for _, key, dataset in datasets_of(cfg):
-        names = names or configured_classes(dataset) or classes_in_file(dataset, key)
-        if not configured_classes(dataset):
-            dataset.metainfo = {"classes": names, "palette": palette(len(names))}
+    for split, key, dataset in datasets_of(cfg):
+        configured = configured_classes(dataset)
+        found = configured or classes_in_file(dataset, key)
+        names = names or found
+        if split == "train" and not configured and set(found) != set(names):
+            raise UserError(
+                f"{key}: {full_ann_file(dataset)} has the classes {', '.join(found)}, but the "
+                f"first file to train with {', '.join(names)}: objects of other classes would "
+                "count as background; give the files the same categories, or set metainfo.classes."
+            )
+        if not configured:
+            given = dataset.get("metainfo") or {}
+            dataset.metainfo = {"palette": palette(len(names)), **given, "classes": names}
             changes.append(
                 Change(f"{key}.metainfo.classes", ", ".join(names), "read from the annotations")
             )
@@ -110,6 +119,22 @@ def check_classes(cfg: Config, split: str, key: str, dataset: ConfigDict) -> Non
             )
     if [name for name in in_file if name in names] != list(names):
         _check_order(cfg, split, key, dataset)
+
+
+def check_same_classes(datasets: list[tuple[str, ConfigDict]]) -> None:
+    """Holds the class names of all datasets against each other: a label is a place among them.
+
+    Raises:
+        UserError: two datasets have other names, or the same in another order.
+    """
+    for key, dataset in datasets[1:]:
+        (first_key, first), own = datasets[0], class_names(dataset)
+        if list(own) != list(class_names(first)):
+            raise UserError(
+                f"{key}.metainfo.classes are {', '.join(own)}, those of {first_key} "
+                f"{', '.join(class_names(first))}: labels would mean other classes; set both to "
+                "the same names in the same order."
+            )
 
 
 def _check_order(cfg: Config, split: str, key: str, dataset: ConfigDict) -> None:

@@ -35,14 +35,33 @@ def datasets_of(
                 yield split, key, dataset
 
 
+def wrappers_of(cfg: Config, splits: tuple[str, ...] = SPLITS) -> Iterator[tuple[str, ConfigDict]]:
+    """What stands round each split's innermost datasets: (key in the config, the config)."""
+    for split in splits:
+        loader = cfg.get(f"{split}_dataloader")
+        if loader:
+            yield from _wrappers(f"{split}_dataloader.dataset", loader.dataset)
+
+
+def _wrappers(key: str, dataset: ConfigDict) -> Iterator[tuple[str, ConfigDict]]:
+    inner = [(f"{key}.dataset", dataset.dataset)] if "dataset" in dataset else []
+    inner += [(f"{key}.datasets.{i}", each) for i, each in enumerate(dataset.get("datasets", []))]
+    if inner:
+        yield key, dataset
+    for inner_key, each in inner:
+        yield from _wrappers(inner_key, each)
+
+
 def evaluators_of(cfg: Config, split: str) -> Iterator[tuple[str, ConfigDict]]:
-    """The evaluators of a split, one or a list: (key in the config, the evaluator's config)."""
-    evaluators = cfg.get(f"{split}_evaluator")
+    """The metrics of a split, one, a list or those of an evaluator: (key, the metric's config)."""
+    key, evaluators = f"{split}_evaluator", cfg.get(f"{split}_evaluator")
+    if isinstance(evaluators, dict) and "metrics" in evaluators:
+        key, evaluators = f"{key}.metrics", evaluators["metrics"]
     if isinstance(evaluators, dict):
-        yield f"{split}_evaluator", evaluators
+        yield key, evaluators
     else:
         for index, evaluator in enumerate(evaluators or []):
-            yield f"{split}_evaluator.{index}", evaluator
+            yield f"{key}.{index}", evaluator
 
 
 def pipelines_of(cfg: Config) -> Iterator[tuple[str, list]]:
@@ -50,5 +69,8 @@ def pipelines_of(cfg: Config) -> Iterator[tuple[str, list]]:
     for _, key, dataset in datasets_of(cfg):
         if "pipeline" in dataset:
             yield f"{key}.pipeline", dataset.pipeline
+    for key, wrapper in wrappers_of(cfg):
+        if "pipeline" in wrapper:
+            yield f"{key}.pipeline", wrapper.pipeline
     if "tta_pipeline" in cfg:
         yield "tta_pipeline", cfg.tta_pipeline

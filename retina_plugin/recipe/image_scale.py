@@ -58,7 +58,7 @@ def follow_image_scale(cfg: Config) -> list[Change]:
         return _keep_sizes(resizes, written)
     if asked == written != "auto":
         return []
-    scale = native_scale(cfg) if asked == "auto" else tuple(asked)
+    scale = native_scale(cfg) if asked == "auto" else _sides(asked)
     changes = []
     for key, transform in resizes:
         if _same(transform["scale"], written) and not _same(scale, written):
@@ -67,6 +67,18 @@ def follow_image_scale(cfg: Config) -> list[Change]:
     if not any(_same(transform["scale"], scale) for _, transform in resizes):
         changes.append(Change("image_scale", scale, "WARNING: no transform reads this key"))
     return changes
+
+
+def _sides(asked: Any) -> tuple[int, int]:
+    """Both sides in pixels."""
+    sides = (asked, asked) if isinstance(asked, int) else asked
+    is_pair = isinstance(sides, list | tuple) and len(sides) == 2
+    if not is_pair or not all(isinstance(side, int) and side > 0 for side in sides):
+        raise UserError(
+            "image_scale expects (LONG, SHORT) in pixels, one number for both, 'auto' or None, but "
+            f"got {asked!r}."
+        )
+    return sides[0], sides[1]
 
 
 def _keep_sizes(resizes: list[tuple[str, dict]], written: Any) -> list[Change]:

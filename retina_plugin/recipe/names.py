@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from mmdet.registry import (
     DATASETS,
+    EVALUATOR,
     HOOKS,
     METRICS,
     MODELS,
@@ -18,7 +19,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope, Registry
 
 from ..errors import UserError
-from .datasets import datasets_of, evaluators_of
+from .datasets import datasets_of, evaluators_of, wrappers_of
 
 
 def _as_list(section: object) -> list:
@@ -26,19 +27,27 @@ def _as_list(section: object) -> list:
 
 
 def _named(cfg: Config, splits: tuple[str, ...]) -> Iterator[tuple[str, object, Registry]]:
-    for _, key, dataset in datasets_of(cfg, splits):
+    datasets = [(key, dataset) for _, key, dataset in datasets_of(cfg, splits)]
+    for key, dataset in [*datasets, *wrappers_of(cfg, splits)]:
         yield key, dataset, DATASETS
         for index, transform in enumerate(dataset.get("pipeline", [])):
             yield f"{key}.pipeline.{index}", transform, TRANSFORMS
     for split in splits:
-        for key, evaluator in evaluators_of(cfg, split):
-            yield key, evaluator, METRICS
+        yield from _evaluation(cfg, split)
     for name, hook in cfg.get("default_hooks", {}).items():
         yield f"default_hooks.{name}", hook, HOOKS
     for index, hook in enumerate(cfg.get("custom_hooks") or []):
         yield f"custom_hooks.{index}", hook, HOOKS
     if "train" in splits:
         yield from _training(cfg)
+
+
+def _evaluation(cfg: Config, split: str) -> Iterator[tuple[str, object, Registry]]:
+    for key, metric in evaluators_of(cfg, split):
+        yield key, metric, METRICS
+    whole = cfg.get(f"{split}_evaluator")
+    if isinstance(whole, dict) and "metrics" in whole:
+        yield f"{split}_evaluator", whole, EVALUATOR
 
 
 def _training(cfg: Config) -> Iterator[tuple[str, object, Registry]]:

@@ -4,6 +4,7 @@ import os
 
 from mmengine.config import Config, ConfigDict
 
+from ..errors import UserError
 from .datasets import datasets_of, evaluators_of, written_for
 from .report import Change
 
@@ -29,14 +30,34 @@ def follow_data_root(cfg: Config) -> list[Change]:
 
 
 def point_evaluators(cfg: Config) -> list[Change]:
-    """Points each evaluator at its dataset's annotation file, unless another one was named."""
+    """Points each evaluator at its dataset's annotation file, unless another one was named.
+
+    The metrics of a MultiDatasetsEvaluator are pointed at the files in their order.
+
+    Raises:
+        UserError: one metric is to evaluate several files.
+    """
     written = written_for(cfg)
     defaults = ("", written["data_root"] + written["val_ann_file"])
     changes = []
     for split in ("val", "test"):
         files = [full_ann_file(dataset) for _, _, dataset in datasets_of(cfg, (split,))]
-        for key, evaluator in evaluators_of(cfg, split):
-            if files and evaluator.get("ann_file") in defaults and evaluator.ann_file != files[0]:
-                evaluator.ann_file = files[0]
-                changes.append(Change(f"{key}.ann_file", files[0], f"follows {split}_dataloader"))
+        for index, (key, evaluator) in enumerate(evaluators_of(cfg, split)):
+            if not files or evaluator.get("ann_file") not in defaults:
+                continue
+            file = _file_of(index, files, key, split)
+            if evaluator.ann_file != file:
+                evaluator.ann_file = file
+                changes.append(Change(f"{key}.ann_file", file, f"follows {split}_dataloader"))
     return changes
+
+
+def _file_of(index: int, files: list[str], key: str, split: str) -> str:
+    if f"{split}_evaluator.metrics." in key and index < len(files):
+        return files[index]
+    if len(set(files)) > 1:
+        raise UserError(
+            f"{split}_dataloader reads {', '.join(files)}, but {key} can hold one file: merge "
+            "them, or use MultiDatasetsEvaluator with a metric for each."
+        )
+    return files[0]

@@ -8,7 +8,11 @@ from mmengine.config import Config, ConfigDict
 
 from .report import Change
 
-LENGTHS = ("begin", "end", "milestones", "T_max", "step_size", "total_iters", "total_steps")
+LENGTHS = (
+    *("begin", "end", "milestones", "periods"),
+    *("T_max", "step_size", "total_iters", "total_steps"),
+)
+OF_LOOP = ("max_iters", "val_interval", "val_begin", "dynamic_intervals")
 RATES = ("lr", "eta_min", "eta_max")
 
 
@@ -94,7 +98,8 @@ def _scaled_rates(cfg: Config, ratio: float) -> list[Change]:
     linear, factor = is_linear(optimizer.type), rate_factor(optimizer.type, ratio)
     rule = "linearly" if linear else f"by the square root, for {optimizer.type}"
     reason = f"a step sees {ratio:g} times the schedule's images: rates scale {rule}"
-    targets = [("optim_wrapper.optimizer", optimizer), *_schedulers(cfg)]
+    of_rate = [each for each in _schedulers(cfg) if not each[1].type.endswith("Momentum")]
+    targets = [("optim_wrapper.optimizer", optimizer), *of_rate]
     return [
         Change(f"{key}.{field}", section[field] * factor, reason)
         for key, section in targets
@@ -114,8 +119,8 @@ def _lengths(cfg: Config) -> Iterator[tuple[str, ConfigDict, tuple[str, ...]]]:
         if not scheduler.get("by_epoch", True):
             yield key, scheduler, LENGTHS
     if "max_iters" in cfg.get("train_cfg", {}):
-        yield "train_cfg", cfg.train_cfg, ("max_iters", "val_interval")
-    checkpoint = cfg.get("default_hooks", {}).get("checkpoint", {})
+        yield "train_cfg", cfg.train_cfg, OF_LOOP
+    checkpoint = (cfg.get("default_hooks") or {}).get("checkpoint") or {}
     if not checkpoint.get("by_epoch", True):
         yield "default_hooks.checkpoint", checkpoint, ("interval",)
 
@@ -144,7 +149,7 @@ def describe_schedule(cfg: Config, world_size: int) -> list[Change]:
         images += f"; WARNING: written for {base}, not scaled (auto_scale_lr.enable=False)"
     values = {
         "images a step": images,
-        "learning rate": cfg.optim_wrapper.optimizer.lr,
+        "learning rate": cfg.optim_wrapper.optimizer.get("lr", "the optimizer's own, not scaled"),
         "warm-up": _warm_up(cfg),
     }
     return [Change(key, value, "the schedule") for key, value in values.items()]

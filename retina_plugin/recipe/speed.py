@@ -5,6 +5,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 
 from ..errors import UserError
+from .datasets import evaluators_of
 from .report import Change
 
 # Each stock part, and ours that computes the same faster.
@@ -14,7 +15,6 @@ METRICS = ("CocoMetric", "mmdet.CocoMetric")
 LOSSES_WITH_FORMS = ("retina_plugin.FocalLoss", "retina_plugin.SigmoidCrossEntropyLoss")
 OUR_METRIC = "retina_plugin.CocoMetric"
 FUSED_OPTIMIZERS = ("SGD", "Adam", "AdamW")
-EVALUATORS = ("val_evaluator", "test_evaluator")
 
 
 def choose_speed(cfg: Config) -> list[Change]:
@@ -42,9 +42,8 @@ def _turn_on(cfg: Config) -> list[Change | None]:
     ]
     if wrapper.get("optimizer", {}).get("type") in FUSED_OPTIMIZERS:
         changes.append(_fill(wrapper.optimizer, "fused", True, "optim_wrapper.optimizer"))
-    for key in EVALUATORS:
-        if isinstance(cfg.get(key), dict):
-            changes.append(_retype(cfg[key], METRICS, OUR_METRIC, key))
+    for key, metric in _metrics(cfg):
+        changes.append(_retype(metric, METRICS, OUR_METRIC, key))
     return changes
 
 
@@ -63,12 +62,15 @@ def _guarded(cfg: Config) -> list[Change | None]:
     changes = [_retype_wrapper(cfg, "fast=False")]
     if changes[0] is not None:
         changes.append(_fill(cfg.optim_wrapper, "dtype", "float32", "optim_wrapper"))
-    for key in EVALUATORS:
-        if isinstance(cfg.get(key), dict):
-            changes.append(_retype(cfg[key], METRICS, OUR_METRIC, key, "fast=False"))
-            if changes[-1] is not None:
-                changes.append(_fill(cfg[key], "backend", "pycocotools", key))
+    for key, metric in _metrics(cfg):
+        changes.append(_retype(metric, METRICS, OUR_METRIC, key, "fast=False"))
+        if changes[-1] is not None:
+            changes.append(_fill(metric, "backend", "pycocotools", key))
     return changes
+
+
+def _metrics(cfg: Config) -> list[tuple[str, ConfigDict]]:
+    return [each for split in ("val", "test") for each in evaluators_of(cfg, split)]
 
 
 def _retype_wrapper(cfg: Config, reason: str) -> Change | None:

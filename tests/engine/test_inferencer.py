@@ -131,6 +131,16 @@ def test_a_config_that_training_has_not_filled_in_is_an_error():
         DetInferencer(cfg, device="cpu")
 
 
+@pytest.mark.filterwarnings("ignore:.*([Cc]heckpoint|weights) is:UserWarning")
+def test_images_are_resized_to_the_scale_that_the_config_names():
+    """The 600 px config inherits transforms of 800 px, which training moves."""
+    cfg = Config.fromfile(CONFIGS / "retinanet_r50_600.py")
+    cfg.model.backbone.init_cfg = None
+    inferencer = DetInferencer(cfg, device="cpu", palette="coco", show_progress=False)
+    (resize,) = (each for each in inferencer.pipeline.transforms if hasattr(each, "scale"))
+    assert resize.scale == (1000, 600)
+
+
 def test_weights_that_are_not_a_number_are_said(make, folder, logged):
     inferencer = make()
     torch.nn.init.constant_(inferencer.model.bbox_head.retina_reg.weight, math.nan)

@@ -14,8 +14,9 @@ from retina_plugin.faults.small_training import silence, small_runner
 
 
 class Loop(BaseLoop):
-    def __init__(self):
-        pass
+    def __init__(self, classes=None):
+        dataset = SimpleNamespace(metainfo={"classes": classes} if classes else {})
+        self.dataloader = SimpleNamespace(dataset=dataset)
 
     def run(self):
         pass
@@ -31,11 +32,13 @@ def detector(width=2, classes=3, layers=1):
     return model
 
 
-def hold(checkpoint, use, model=None, tmp_path=None):
-    loop = Loop() if use in ("start", "resume") else {"type": "EpochBasedTrainLoop"}
+def hold(checkpoint, use, model=None, tmp_path=None, classes=None):
+    loop = Loop(classes) if use in ("start", "resume") else {"type": "EpochBasedTrainLoop"}
     runner = SimpleNamespace(
         model=model or detector(),
         _train_loop=loop,
+        _val_loop={"type": "ValLoop"},
+        _test_loop=Loop(classes),
         _resume=use == "resume",
         _load_from="a.pth",
         work_dir=str(tmp_path),
@@ -88,6 +91,32 @@ def test_plain_weights_and_those_of_old_counters_are_tested():
 def test_a_run_that_needs_all_weights_says_which_differ(options, cause, use, tmp_path):
     with pytest.raises(UserError, match=rf"The checkpoint a.pth does not fit .*{cause}"):
         hold(trained(**options), use, tmp_path=tmp_path)
+
+
+@pytest.mark.parametrize("use", ["test", "resume"])
+def test_the_same_classes_in_another_order_are_an_error(use, tmp_path):
+    """All shapes fit, and each detection would count as one of another class."""
+    checkpoint = trained()
+    checkpoint["meta"]["dataset_meta"] = {"classes": ("cat", "dog", "cow")}
+    hold(checkpoint, use, tmp_path=tmp_path, classes=["cat", "dog", "cow"])
+    hold(checkpoint, use, tmp_path=tmp_path)  # data without names
+    with pytest.raises(UserError, match="classes cat, dog, cow in this order, but those of the d"):
+        hold(checkpoint, use, tmp_path=tmp_path, classes=["dog", "cat", "cow"])
+
+
+@pytest.mark.parametrize(
+    ("use", "classes"), [("start", ["dog", "cat", "cow"]), ("test", ["dog", "cat", "pig"])]
+)
+def test_other_classes_of_that_number_are_said(use, classes, tmp_path, logged):
+    checkpoint = trained()
+    checkpoint["meta"]["dataset_meta"] = {"classes": ("cat", "dog", "cow")}
+    hold(checkpoint, use, tmp_path=tmp_path, classes=classes)
+    assert "learned the classes cat, dog, cow in this order, those of the data are" in logged.text
+
+
+@pytest.mark.parametrize("meta", [None, [], {"dataset_meta": 3}, {"dataset_meta": {"classes": 3}}])
+def test_a_checkpoint_that_does_not_know_its_classes_is_tested(meta):
+    hold({**trained(), "meta": meta}, "test", classes=["dog"])
 
 
 def test_missing_weights_stop_a_test():

@@ -29,6 +29,11 @@ def test_a_summary_keeps_the_order_of_the_file(read):
     )
 
 
+def test_an_id_that_is_a_whole_float_is_that_id(read):
+    annotations = [{"category_id": 1.0}, {"category_id": "1"}, {"category_id": [1]}]
+    assert read({**GOOD, "annotations": annotations}).objects == {"b": 0, "a": 1}
+
+
 def test_a_size_that_is_missing_leaves_no_median(read):
     for height in (None, "4", float("nan"), 10**30, -1):
         images = [{"width": 3, "height": 4}, {"width": 3, "height": height}]

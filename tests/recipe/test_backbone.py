@@ -18,6 +18,18 @@ def test_neck_and_weights_follow_the_depth(load, depth, channels):
     assert cfg.model.backbone.init_cfg.checkpoint == PRETRAINED[depth]
 
 
+def test_the_first_of_several_necks_follows_and_other_forms_are_left_alone(load):
+    """As Libra R-CNN's, and those of YOLOF and CenterNet, whose in_channels is a number."""
+    cfg = load("retinanet_r50", model__backbone__depth=18)
+    cfg.model.neck = [cfg.model.neck, {"type": "BFP", "in_channels": 256}]
+    keys = [change.key for change in fit_backbone(cfg)]
+    assert keys == ["model.neck.0.in_channels", "model.backbone.init_cfg.checkpoint"]
+    assert cfg.model.neck[0].in_channels == [64, 128, 256, 512]
+    for neck in ({"type": "DilatedEncoder", "in_channels": 2048}, {"type": "SSH"}, [], None):
+        cfg.model.neck = neck
+        assert fit_backbone(cfg) == []
+
+
 def test_the_neck_follows_a_narrower_backbone(load):
     cfg = load("retinanet_r18", model__backbone__base_channels=8)
     fit_backbone(cfg)

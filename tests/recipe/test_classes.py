@@ -5,6 +5,7 @@ from retina_plugin.errors import UserError
 from retina_plugin.recipe import resolve
 from retina_plugin.recipe.classes import (
     check_classes,
+    check_same_classes,
     classes_in_file,
     configured_classes,
     fill_classes,
@@ -51,6 +52,43 @@ def test_classes_set_by_hand_win(custom):
     assert cfg.val_dataloader.dataset.metainfo.classes == ("light",)
     assert cfg.model.bbox_head.num_classes == 1
     check(cfg)
+
+
+def test_other_keys_of_metainfo_stay(custom):
+    colours = [(1, 2, 3), (4, 5, 6)]
+    cfg = custom(train_dataloader__dataset__metainfo={"palette": colours})
+    assert cfg.train_dataloader.dataset.metainfo.classes == ("dark", "light")
+    assert cfg.train_dataloader.dataset.metainfo.palette == colours
+
+
+def test_files_to_train_with_have_the_same_classes(load, write_coco, tmp_path):
+    """Of the other, the objects of a further class would be background."""
+    for name, names in (("a", ("cat",)), ("b", ("cat", "dog")), ("c", ("dog", "cat"))):
+        write_coco(tmp_path / f"{name}.json", tmp_path / "a.png", names)
+    cfg = load("retinanet_custom", data_root=str(tmp_path))
+    inner = {**cfg.train_dataloader.dataset, "data_root": str(tmp_path)}
+    for split in ("val", "test"):
+        cfg[f"{split}_dataloader"].dataset.ann_file = str(tmp_path / "b.json")
+
+    def training(*names):
+        datasets = [{**inner, "ann_file": f"{name}.json"} for name in names]
+        cfg.train_dataloader.dataset = {"type": "ConcatDataset", "datasets": datasets}
+        return cfg
+
+    with pytest.raises(UserError, match=r"b.json has the classes cat, dog, but .* with cat: obj"):
+        fill_classes(training("a", "b"))
+    fill_classes(training("b", "c"))  # an order of its own is what CocoDataset goes by
+    inner_ones = cfg.train_dataloader.dataset.datasets
+    assert {each.metainfo.classes for each in inner_ones} == {("cat", "dog")}
+
+
+def test_a_label_means_the_same_in_all_datasets(custom):
+    cfg = custom()
+    datasets = [(name, cfg[f"{name}_dataloader"].dataset) for name in ("train", "val")]
+    check_same_classes(datasets)
+    cfg.val_dataloader.dataset.metainfo.classes = ("light", "dark")
+    with pytest.raises(UserError, match="val.metainfo.classes are light, dark, those of train da"):
+        check_same_classes(datasets)
 
 
 def test_configs_with_fixed_classes_are_left_alone(load):

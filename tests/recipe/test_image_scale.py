@@ -54,6 +54,32 @@ def test_without_a_scale_images_keep_their_size_in_every_pipeline(load, name, co
     assert follow_image_scale(cfg) == []
 
 
+def test_one_number_is_both_sides(load):
+    cfg = load("retinanet_r50", image_scale=640)
+    follow_image_scale(cfg)
+    assert scales(cfg.train_dataloader.dataset.pipeline) == [(640, 640)]
+
+
+@pytest.mark.parametrize("scale", ["large", (640,), (640, -1), (640, None)])
+def test_what_is_no_scale_is_a_sentence(load, scale):
+    with pytest.raises(UserError, match=r"image_scale expects \(LONG, SHORT\) in pixels"):
+        follow_image_scale(load("retinanet_r50", image_scale=scale))
+
+
+def test_the_pipeline_of_a_wrapper_follows_too(load):
+    """As Mosaic's, which resizes outside of the dataset that it takes images from."""
+    cfg = load("retinanet_r50", image_scale=(500, 300))
+    inner = cfg.train_dataloader.dataset
+    resize = inner.pipeline.pop(2)
+    cfg.train_dataloader.dataset = {
+        "type": "MultiImageMixDataset",
+        "dataset": inner,
+        "pipeline": [{"type": "Mosaic", "img_scale": (500, 300)}, resize],
+    }
+    follow_image_scale(cfg)
+    assert scales(cfg.train_dataloader.dataset.pipeline) == [(500, 300)]
+
+
 def test_a_scale_that_nothing_reads_is_warned_of(load):
     cfg = load("retinanet_r50", image_scale=(500, 300), recipe__image_scale=(1, 1))
     (change,) = follow_image_scale(cfg)

@@ -28,6 +28,27 @@ def test_a_wrong_name_comes_with_its_key_and_the_nearest(load, key, wrong, right
     assert str(caught.value).startswith(key.replace("__", "."))
 
 
+def test_several_datasets_have_an_evaluator_of_their_own(load):
+    cfg = load("retinanet_r18")
+    metrics = [cfg.val_evaluator]
+    cfg.val_evaluator = {"type": "MultiDatasetsEvaluator", "metrics": metrics}
+    check_names(cfg, ALL)
+    cfg.val_evaluator.type = "MultiDatasetEvaluators"
+    with pytest.raises(UserError, match="val_evaluator.type: .*mean 'MultiDatasetsEvaluator'"):
+        check_names(cfg, ALL)
+    cfg.val_evaluator = {"metrics": [{"type": "CocoMetrik"}]}
+    with pytest.raises(UserError, match="val_evaluator.metrics.0.type: .*mean 'CocoMetric'"):
+        check_names(cfg, ALL)
+
+
+def test_wrong_names_in_wrappers_are_found(load):
+    cfg = load("retinanet_r18")
+    inner = cfg.train_dataloader.dataset
+    cfg.train_dataloader.dataset = {"type": "RepeatedDataset", "dataset": inner, "times": 2}
+    with pytest.raises(UserError, match="train_dataloader.dataset.type: .*mean 'RepeatDataset'"):
+        check_names(cfg, ALL)
+
+
 def test_wrong_names_in_lists_are_found(load):
     cfg = load("retinanet_r18", custom_hooks=[{"type": "NoHook"}])
     with pytest.raises(UserError, match="custom_hooks.0.type"):

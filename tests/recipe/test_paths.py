@@ -1,6 +1,9 @@
+import copy
+
 import pytest
 from mmengine.config import ConfigDict
 
+from retina_plugin.errors import UserError
 from retina_plugin.recipe.paths import follow_data_root, full_ann_file, point_evaluators
 
 
@@ -57,6 +60,37 @@ def test_an_evaluator_file_set_by_hand_wins(load, as_list):
     point_evaluators(cfg)
     evaluator = cfg.val_evaluator[0] if as_list else cfg.val_evaluator
     assert evaluator.ann_file == "mine.json"
+
+
+@pytest.fixture
+def two_files(load):
+    """Validation on two files."""
+    cfg = load("retinanet_r50")
+    inner = cfg.val_dataloader.dataset
+    files = [{**inner, "ann_file": f"{name}.json"} for name in "ab"]
+    cfg.val_dataloader.dataset = {"type": "ConcatDataset", "datasets": files}
+    return cfg
+
+
+def test_one_metric_is_not_pointed_at_one_of_two_files(two_files):
+    """Detections of the second would be held against images of the first."""
+    with pytest.raises(UserError, match=r"reads data/coco/a.json, data/coco/b.json, but val_eval"):
+        point_evaluators(two_files)
+    two_files.val_evaluator.ann_file = "both.json"
+    point_evaluators(two_files)
+    assert two_files.val_evaluator.ann_file == "both.json"
+
+
+def test_metrics_of_several_datasets_follow_in_their_order(two_files):
+    metric = two_files.val_evaluator
+    two_files.val_evaluator = {
+        "type": "MultiDatasetsEvaluator",
+        "metrics": [metric, copy.deepcopy(metric)],
+        "dataset_prefixes": ["a", "b"],
+    }
+    point_evaluators(two_files)
+    files = [metric.ann_file for metric in two_files.val_evaluator.metrics]
+    assert files == ["data/coco/a.json", "data/coco/b.json"]
 
 
 def test_an_evaluator_without_a_file_keeps_none(load):

@@ -83,6 +83,28 @@ def test_an_open_end_stays_open(load):
     assert cfg.param_scheduler.end == math.inf
 
 
+def test_every_length_of_schedulers_and_loop_follows_and_a_momentum_is_no_rate(load):
+    restarts = {"type": "CosineRestartLR", "periods": [30000, 60000], "by_epoch": False}
+    momentum = {"type": "CosineAnnealingMomentum", "eta_min": 0.85, "by_epoch": False}
+    cfg = load("retinanet_r50", train_cfg__val_begin=60000)
+    cfg.train_cfg.dynamic_intervals = [(80000, 500)]
+    cfg.param_scheduler = [restarts, momentum]
+    scale_schedule(cfg, world_size=16)
+    assert cfg.param_scheduler[0].periods == [15000, 30000]
+    assert cfg.param_scheduler[1].eta_min == 0.85
+    assert cfg.train_cfg.val_begin == 30000
+    assert cfg.train_cfg.dynamic_intervals == [[40000, 250]]
+
+
+def test_a_hook_that_is_turned_off_and_a_rate_that_is_not_given_are_no_obstacle(load):
+    cfg = load("retinanet_r50", default_hooks__checkpoint=None)
+    cfg.optim_wrapper.optimizer = {"type": "AdamW"}
+    scale_schedule(cfg, world_size=1)
+    assert described(cfg)["learning rate"] == "the optimizer's own, not scaled"
+    cfg = load("retinanet_r50", default_hooks=None)
+    assert scale_schedule(cfg, world_size=1)
+
+
 def test_scaling_can_be_turned_off_and_then_the_batch_is_warned_of(load):
     cfg = load("retinanet_r50", auto_scale_lr__enable=False)
     assert scale_schedule(cfg, world_size=1) == []

@@ -42,6 +42,16 @@ def test_off_takes_the_plain_form_of_cross_entropy_too(load):
     assert cfg.model.bbox_head.loss_cls.form == "plain"
 
 
+@pytest.mark.parametrize("fast", [True, False])
+def test_metrics_in_lists_and_evaluators_are_ours_too(load, fast):
+    cfg = load("retinanet_r50", fast=fast)
+    cfg.val_evaluator = [cfg.val_evaluator]
+    cfg.test_evaluator = {"metrics": [cfg.test_evaluator]}
+    choose_speed(cfg)
+    assert cfg.val_evaluator[0].type == "retina_plugin.CocoMetric"
+    assert cfg.test_evaluator.metrics[0].type == "retina_plugin.CocoMetric"
+
+
 def test_what_was_set_by_hand_stays(load):
     cfg = load(
         "retinanet_r50",
