@@ -42,7 +42,7 @@ from .settings import (
     checked_test_cfg,
     checked_train_cfg,
 )
-from .subnet import run_subnet
+from .subnet import is_heard, run_subnet
 from .targets import (
     ListedTargets,
     Targets,
@@ -208,6 +208,7 @@ class RetinaHead(BaseDenseHead):
             target_form(self.form, self.retina_reg.weight.device.type) == "windowed"
             and own.forward is RetinaHead.forward
             and own.loss_by_feat is RetinaHead.loss_by_feat
+            and not is_heard(self)
             and not torch.compiler.is_compiling()
             and can_run_on_tiles(self.reg_convs, self.retina_reg)
         )

@@ -94,8 +94,11 @@ class CheckpointHook(MMEngineCheckpointHook):
         """
         name, here = f"iter_{done}.pth", {"epoch": runner.epoch, "iter": done}
         if self._saved_at != done:
+            before = runner.message_hub.get_info(IN_BETWEEN)
             runner.message_hub.update_info(IN_BETWEEN, name)
             self._save(runner, name, here, by_epoch=False)
+            if before not in (None, name) and is_main_process():
+                self._remove(self.file_backend.join_path(self.out_dir, before))
         return str(self.last_ckpt)
 
     def _kept(self) -> deque:

@@ -61,6 +61,7 @@ def _train(arguments: SimpleNamespace) -> None:
 def _test(arguments: SimpleNamespace) -> None:
     cfg = read_config(arguments)
     cfg.load_from = existing_checkpoint(arguments.checkpoint, "checkpoint")
+    cfg.resume = False  # a resumed training's config has it
     if arguments.show or arguments.show_dir:
         cfg = trigger_visualization_hook(cfg, arguments)
     if arguments.out and not arguments.out.endswith((".pkl", ".pickle")):

@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from ..data.seeding import SeededBatchSampler
+from ..errors import UserError
 from ..log import warn
 from ..registry import LOOPS
 
@@ -24,10 +25,18 @@ class _Seeded(BaseLoop):
         runner: MMEngine's.
         dataloader: the config of one, which `seeded_loader` completes, or one that is built.
         **options: as in MMEngine's.
+
+    Raises:
+        UserError: the loader has no batch.
     """
 
     def __init__(self, runner: Runner, dataloader: DataLoader | dict, **options: object) -> None:
         super().__init__(runner, seeded_loader(dataloader), **options)
+        if len(self.dataloader) == 0:
+            raise UserError(
+                "train_dataloader gives no batch: with drop_last every process needs the images of "
+                "a whole batch; lower train_dataloader.batch_size, or set drop_last=False."
+            )
 
 
 @LOOPS.register_module()

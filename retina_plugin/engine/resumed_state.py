@@ -1,5 +1,6 @@
 """What a checkpoint says of the training that it comes from, before a run goes on from it."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ from torch import Tensor
 from ..errors import UserError
 from ..log import warn
 from .accumulation import GRADIENTS, take_up
+from .checkpoint import IN_BETWEEN
 from .distributed import unwrapped
 
 HUB = ("log_scalars", "runtime_info", "resumed_keys")
+IN_BETWEEN_NAME = re.compile(r"iter_\d+\.pth")  # of a file that is removed
 PATHS = ("best_ckpt", "last_ckpt")  # begin the names of paths that MMEngine's hook may remove
 
 
@@ -62,6 +65,8 @@ def keep_to_run(runner: Runner, info: dict[str, Any]) -> None:
     """
     if not all(map(_is_count, info.get("keep_ckpt_ids", []) or [])):
         del info["keep_ckpt_ids"]
+    if not IN_BETWEEN_NAME.fullmatch(str(info.get(IN_BETWEEN))):
+        info.pop(IN_BETWEEN, None)
     folders = list(_folders(runner))
     for key in [key for key in info if str(key).startswith(PATHS) and info[key] is not None]:
         path = str(info[key])
