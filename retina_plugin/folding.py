@@ -15,7 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from .kernels.convolution import Geometry, convolve
 from .kernels.fallback import warn_once
-from .subnet import is_heard
+from .listeners import is_heard
 
 SUMS: tuple[object, ...] = (operator.iadd, operator.add, torch.add)
 

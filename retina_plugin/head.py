@@ -18,6 +18,7 @@ from .bounds import COUNT, INSIDE, WHOLE_FROM_0, check_number, check_numbers
 from .detections import Candidates, concatenate, detections, select
 from .errors import UserError
 from .kernels.candidates import is_small, promising, steady_sigmoid
+from .listeners import is_heard
 from .log import warn
 from .losses.targets import needs_iou
 from .mining import OHEMSampler
@@ -42,7 +43,7 @@ from .settings import (
     checked_test_cfg,
     checked_train_cfg,
 )
-from .subnet import is_heard, run_subnet
+from .subnet import run_subnet
 from .targets import (
     ListedTargets,
     Targets,

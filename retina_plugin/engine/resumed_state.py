@@ -13,8 +13,9 @@ from torch import Tensor
 from ..errors import UserError
 from ..log import warn
 from .accumulation import GRADIENTS, take_up
-from .checkpoint import IN_BETWEEN
+from .checkpoint import EPOCH_LENGTH, IN_BETWEEN
 from .distributed import unwrapped
+from .loops import EpochBasedTrainLoop
 
 HUB = ("log_scalars", "runtime_info", "resumed_keys")
 IN_BETWEEN_NAME = re.compile(r"iter_\d+\.pth")  # of a file that is removed
@@ -39,6 +40,8 @@ def check_resumed(runner: Runner, checkpoint: dict[str, Any]) -> None:
     if not isinstance(checkpoint.get("param_schedulers", []), list | dict):
         raise _no_training("param_schedulers")
     check_optimizer(checkpoint.get("optimizer", {}))
+    if isinstance(runner._train_loop, EpochBasedTrainLoop) and _is_count(meta.get(EPOCH_LENGTH)):
+        runner._train_loop.saved_length = meta[EPOCH_LENGTH]
     take_up(unwrapped(runner.model), checkpoint.get(GRADIENTS, {}))
     keep_to_run(runner, hub["runtime_info"])
 
