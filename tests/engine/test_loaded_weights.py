@@ -43,6 +43,8 @@ def hold(checkpoint, use, model=None, tmp_path=None, classes=None):
         _test_loop=Loop(classes),
         _resume=use == "resume",
         _load_from="a.pth",
+        optim_wrapper=None,
+        param_schedulers=None,
         work_dir=str(tmp_path),
         hooks=[],
     )
