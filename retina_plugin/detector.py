@@ -8,7 +8,7 @@ import torch
 from mmdet.models.detectors import RetinaNet as StockRetinaNet
 from torch import Tensor
 
-from .folding import fold, follow
+from .folding import fold
 from .log import warn
 from .precision import autocast_of, check_dtype, chosen_dtype
 from .registry import MODELS
@@ -59,12 +59,6 @@ class RetinaNet(StockRetinaNet):
                 f"traced ({error})."
             )
 
-    def train(self, mode: bool = True) -> "RetinaNet":
-        """Switch all modules, also those that were put in others' places after the folding."""
-        follow(self.backbone)
-        super().train(mode)
-        return self
-
     def init_weights(self) -> None:
         """Initialise; in the usual layout, so that a seed gives the weights it gives elsewhere."""
         self.to(memory_format=torch.contiguous_format)
@@ -96,5 +90,7 @@ class RetinaNet(StockRetinaNet):
         if self.training or torch.is_autocast_enabled(device_type):
             yield
             return
-        with autocast_of(chosen_dtype(self.dtype, device_type), device_type):
+        is_cast = self.dtype == "auto" and next(self.parameters()).dtype != torch.float32
+        wanted = "float32" if is_cast else self.dtype  # model.double() and half() compute so
+        with autocast_of(chosen_dtype(wanted, device_type), device_type):
             yield

@@ -1,5 +1,6 @@
 """Batch norm, residual sum and ReLU of a backbone, folded into its convolutions."""
 
+import copy
 import operator
 from typing import Any, TypeGuard, cast
 
@@ -13,6 +14,8 @@ from torch.fx.node import Argument
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from .kernels.convolution import Geometry, convolve
+from .kernels.fallback import warn_once
+from .listeners import is_heard
 
 SUMS: tuple[object, ...] = (operator.iadd, operator.add, torch.add)
 
@@ -33,23 +36,70 @@ def fold(backbone: nn.Module) -> None:
     turn_on_efficient_conv_bn_eval_for_single_model(backbone)
     forward: Any = backbone.forward  # by now a method of the traced module
     _join(forward.__self__)
-    backbone.forward = forward.__self__.forward
+    backbone.forward = FoldedPass(backbone, forward.__self__).run
 
 
-def follow(backbone: nn.Module) -> None:
-    """Compute with the modules that the backbone has now, if it is folded.
+class FoldedPass:
+    """The folded forward pass, where it stands for the backbone's own.
 
-    The folded pass keeps modules of its own. One that stands in another's place since, as
-    `sync_bn` of MMEngine's runner puts it there, would be trained and switched to evaluation
-    without being asked.
+    It calls no part of the backbone. So the backbone's own pass takes over, with a word, where a
+    part has a hook, a forward of its own (activation checkpoints), or is of another kind than when
+    it was folded.
     """
-    traced = getattr(backbone.forward, "__self__", None)
-    if not isinstance(traced, fx.GraphModule):
-        return
-    for name, module in list(traced.named_modules()):
-        if name and not any(module.children()):
+
+    def __init__(self, backbone: nn.Module, traced: fx.GraphModule) -> None:
+        self.backbone = backbone
+        self.traced: fx.GraphModule | None = traced
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the traced module, which no pickle holds; the copy is folded when it is used."""
+        return {**vars(self), "traced": None}
+
+    def run(self, *inputs: Tensor) -> Any:
+        """As the backbone's forward."""
+        if self.traced is None:
+            del self.backbone.forward
+            fold(self.backbone)
+            return self.backbone.forward(*inputs)
+        if not torch.compiler.is_compiling() and (part := self._other_part(self.traced)):
+            warn_once(
+                f"Batch norm stays a layer of its own: {part} of the backbone has a hook, or "
+                "stands in another's place."
+            )
+            return type(self.backbone).forward(self.backbone, *inputs)
+        return self.traced.forward(*inputs)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "FoldedPass":
+        """With the traced module, of which `__getstate__` knows nothing."""
+        twin = FoldedPass.__new__(FoldedPass)
+        memo[id(self)] = twin
+        twin.backbone = copy.deepcopy(self.backbone, memo)
+        twin.traced = copy.deepcopy(self.traced, memo)
+        return twin
+
+    def _other_part(self, traced: fx.GraphModule) -> str:
+        """A part for which the folded pass does not stand; empty if there is none.
+
+        A norm or convolution that has taken the place of another of its kind, as `sync_bn` of
+        MMEngine's runner puts it there, is computed with.
+        """
+        live = dict(self.backbone.named_modules(remove_duplicate=False))
+        for name, part in live.items():
+            if name and (is_heard(part) or "forward" in vars(part)):
+                return name
+        own = dict(traced.named_modules(remove_duplicate=False))
+        for name, part in own.items():
+            if not name or any(part.children()) or live.get(name) is part:
+                continue
+            if not _is_of_a_kind(part, live.get(name)):
+                return name
             path, _, last = name.rpartition(".")
-            setattr(traced.get_submodule(path), last, backbone.get_submodule(name))
+            setattr(own[path], last, live[name])
+        return ""
+
+
+def _is_of_a_kind(part: nn.Module, other: nn.Module | None) -> bool:
+    return type(part) is type(other) or all(isinstance(each, _BatchNorm) for each in (part, other))
 
 
 def folded_convolution(
@@ -57,9 +107,11 @@ def folded_convolution(
 ) -> Tensor:
     """ReLU(norm(conv(x)) + residual); the sum and the ReLU are optional."""
     geometry = Geometry.of(conv)
-    if geometry is None:
+    if geometry is None and norm.running_mean is None:
+        out = norm(conv(x))
+    elif geometry is None:
         out = efficient_conv_bn_eval_control(norm, conv, x)
-    elif norm.training:
+    elif norm.training or norm.running_mean is None:
         out = norm(convolve(x, conv.weight, conv.bias, geometry))
     else:
         return convolve(x, *folded_weights(norm, conv), geometry, residual, relu)

@@ -18,6 +18,7 @@ from .bounds import COUNT, INSIDE, WHOLE_FROM_0, check_number, check_numbers
 from .detections import Candidates, concatenate, detections, select
 from .errors import UserError
 from .kernels.candidates import is_small, promising, steady_sigmoid
+from .listeners import is_heard
 from .log import warn
 from .losses.targets import needs_iou
 from .mining import OHEMSampler
@@ -208,6 +209,7 @@ class RetinaHead(BaseDenseHead):
             target_form(self.form, self.retina_reg.weight.device.type) == "windowed"
             and own.forward is RetinaHead.forward
             and own.loss_by_feat is RetinaHead.loss_by_feat
+            and not is_heard(self)
             and not torch.compiler.is_compiling()
             and can_run_on_tiles(self.reg_convs, self.retina_reg)
         )

@@ -87,18 +87,18 @@ class RetinaFPN(FPN):
             init_cfg=init_cfg,
         )
         for conv in self.fpn_convs[self.backbone_end_level - self.start_level :]:
-            conv.register_forward_pre_hook(_widen_single_cell)
+            conv.register_forward_pre_hook(_widen_single_column)
 
 
-def _widen_single_cell(_: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
-    """A map of one cell with a column and a row of zeros more, which change no output.
+def _widen_single_column(_: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
+    """A map one cell wide with a column of zeros more, which changes no output.
 
-    The convolutions after P5 pad by 1 and step by 2. On one cell oneDNN (torch 2.13) leaves those
+    The convolutions after P5 pad by 1 and step by 2. On one column oneDNN (torch 2.13) leaves those
     parts of the bfloat16 weight gradient unwritten that only saw padding: whatever the memory
-    held before, NaN too. Images of up to 64 px have such a P6.
+    held before, NaN too. Images of up to 64 px in width have such a P6.
     """
     (x,) = inputs
-    return (F.pad(x, (0, 1, 0, 1)),) if x.shape[-2:] == (1, 1) else inputs
+    return (F.pad(x, (0, 1)),) if x.shape[-1] == 1 else inputs
 
 
 def _check_channels(in_channels: list[int], out_channels: int) -> None:

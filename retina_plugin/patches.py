@@ -17,7 +17,8 @@ from torch.autograd.function import once_differentiable
 
 from .anchors import AnchorGrid
 from .kernels.convolution import Geometry, autocast, convolve
-from .subnet import is_heard, is_joinable
+from .listeners import is_heard
+from .subnet import is_joinable
 from .targets import ListedTargets
 
 TILE = 8  # cells

@@ -7,6 +7,7 @@ from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
 from .kernels.convolution import Geometry, autocast, convolve
+from .listeners import is_heard
 
 STANDARD_ORDER = ("conv", "norm", "act")
 
@@ -48,12 +49,4 @@ def is_joinable(module: nn.Module) -> TypeGuard[Joinable]:
         and type(module.activate) is nn.ReLU
         and module.order == STANDARD_ORDER
         and not any(is_heard(part) for part in (module, module.conv, module.activate))
-    )
-
-
-def is_heard(module: nn.Module) -> bool:
-    """Whether a hook waits for a call of the module."""
-    return any(
-        getattr(module, f"_{when}_hooks")
-        for when in ("forward", "forward_pre", "backward", "backward_pre")
     )

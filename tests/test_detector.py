@@ -235,6 +235,29 @@ def test_compiled_by_pytorch_it_gives_the_same_losses(make_model, samples):
     torch.testing.assert_close(losses, expected, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("cast", [torch.float64, torch.float16])
+def test_weights_that_were_cast_are_computed_with_in_their_type(make_model, cast, monkeypatch):
+    monkeypatch.setattr(precision, "computes_in_bfloat16", lambda _: True)
+    model = make_model(config("retina_plugin.RetinaNet")).eval().to(cast)
+    with torch.no_grad():
+        assert model(images().to(cast))[0][0].dtype == cast
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_bottlenecks_in_the_usual_layout(make_model, dtype):
+    """Their 1x1 weights lie in both layouts, their images in one."""
+    backbone = {**BACKBONE, "depth": 50}
+    neck = {**config("")["neck"], "in_channels": [32, 64, 128, 256]}
+    options = {"backbone": backbone, "neck": neck, "dtype": dtype}
+    usual = make_model(config("retina_plugin.RetinaNet", channels_last=False, **options)).eval()
+    last = make_model(config("retina_plugin.RetinaNet", **options)).eval()
+    last.load_state_dict(usual.state_dict())
+    x = images()
+    with torch.no_grad():
+        for got, expected in zip(usual(x)[0], last(x)[0], strict=True):
+            torch.testing.assert_close(got, expected, rtol=0.05, atol=0.05)
+
+
 def test_unknown_dtype_is_an_error(make_model):
     with pytest.raises(ValueError, match="model.dtype must be one of"):
         make_model(config("retina_plugin.RetinaNet", dtype="float16"))

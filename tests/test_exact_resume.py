@@ -125,6 +125,20 @@ def test_number_of_workers_does_not_matter(run):
     assert_same(weights(folder / "iter_12.pth"), weights(other / "iter_12.pth"))
 
 
+@pytest.mark.parametrize("end_at", [4, 5])
+def test_epochs_of_another_length_are_trained_whole(run, end_at):
+    """One epoch of 4 batches is done, or one and a batch; now 2 batches are an epoch.
+
+    After 4 iterations 2 would be of the second epoch, which it must not be taken for.
+    """
+    run("halves", end_at=end_at)
+    folder, _ = run("halves", resume=True, **{"train_dataloader.batch_size": 2})
+    last = max(folder.glob("epoch_*.pth"), key=lambda path: path.stat().st_mtime, default=None)
+    iterations = sorted(int(path.stem[5:]) for path in folder.glob("iter_*.pth"))
+    assert last is None
+    assert iterations[-1] == end_at + 2 * 2  # two epochs of two batches, nothing passed over
+
+
 def test_checkpoint_of_other_epochs_begins_an_epoch(run):
     """As when the batch size was changed in between."""
     run("halves", end_at=3)

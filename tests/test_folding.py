@@ -5,8 +5,10 @@ from functools import partial
 
 import pytest
 import torch
+from mmcv.cnn.utils import fuse_conv_bn
 from mmdet.registry import MODELS
 from torch import nn
+from torch.nn.utils import prune
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from retina_plugin.folding import fold, folded_convolution, folded_weights
@@ -56,7 +58,7 @@ def test_outputs_and_gradients_stay(cfg):
 def test_every_relu_of_a_resnet_joins_a_convolution(depth, joined):
     model = backbone({"depth": depth, "base_channels": 8})
     fold(model)
-    nodes = list(model.forward.__self__.graph.nodes)
+    nodes = list(model.forward.__self__.traced.graph.nodes)
     calls = [n for n in nodes if n.target is folded_convolution]
     assert sum(len(n.args) == 5 and n.args[4] for n in calls) == joined
     names = {type(model.get_submodule(n.target)) for n in nodes if n.op == "call_module"}
@@ -81,6 +83,83 @@ def test_what_something_else_reads_stays_a_node():
     expected = model(x)
     fold(model)
     torch.testing.assert_close(model(x), expected)
+
+
+def changed(model, how):
+    """A part of the backbone that is listened to, replaced, or has a pass of its own."""
+    seen = []
+    if how == "hook":
+        model.layer1.register_forward_hook(lambda *_: seen.append(how))
+    elif how == "pass":
+        own = model.layer1.forward
+        model.layer1.forward = lambda x: seen.append(how) or own(x)
+    elif how == "fused":
+        fuse_conv_bn(model)
+    elif how == "another kind":
+
+        class Twice(nn.Conv2d):
+            def forward(self, x):
+                seen.append(how)
+                return 2 * super().forward(x)
+
+        twice = Twice(8, 8, 3, padding=1, bias=False)
+        twice.load_state_dict(model.layer1[0].conv1.state_dict())
+        model.layer1[0].conv1 = twice
+    else:
+        prune.l1_unstructured(model.layer1[0].conv1, "weight", 0.5)
+    return seen
+
+
+@pytest.mark.parametrize("how", ["hook", "pass", "fused", "another kind", "pruned"])
+def test_what_is_done_to_a_part_afterwards_counts(how, logged):
+    plain = backbone({"depth": 18, "base_channels": 8})
+    plain.eval()
+    folded = copy.deepcopy(plain)
+    fold(folded)
+    before, seen = changed(plain, how), changed(folded, how)
+    for model in (plain, folded):
+        model.eval()
+    x = torch.randn(2, 3, 64, 64)
+    torch.testing.assert_close(folded(x), plain(x), rtol=1e-4, atol=1e-4)
+    assert seen == before
+    assert bool(seen) == (how in ("hook", "pass", "another kind"))
+
+
+def test_a_part_of_the_same_kind_is_computed_with():
+    plain = backbone({"depth": 18, "base_channels": 8})
+    plain.eval()
+    folded = copy.deepcopy(plain)
+    fold(folded)
+    conv = nn.Conv2d(8, 8, 3, padding=1, bias=False)
+    plain.layer2[0].conv1, folded.layer2[0].conv1 = plain.layer2[0].conv1, folded.layer2[0].conv1
+    plain.layer1[0].conv1 = folded.layer1[0].conv1 = conv
+    x = torch.randn(2, 3, 64, 64)
+    torch.testing.assert_close(folded(x), plain(x), rtol=1e-4, atol=1e-4)
+
+
+def test_norm_without_statistics_is_that_of_the_batch():
+    norm = {"type": "BN", "requires_grad": True, "track_running_stats": False}
+    plain = MODELS.build({"type": "ResNet", "depth": 18, "base_channels": 8, "norm_cfg": norm})
+    plain.eval()
+    folded = copy.deepcopy(plain)
+    fold(folded)
+    x = torch.randn(2, 3, 64, 64)
+    torch.testing.assert_close(folded(x), plain(x), rtol=1e-4, atol=1e-4)
+
+
+def test_a_folded_backbone_is_saved_whole(tmp_path):
+    """It is folded again where it is used."""
+    model = backbone({"depth": 18, "base_channels": 8})
+    model.eval()
+    fold(model)
+    x = torch.randn(2, 3, 64, 64)
+    expected = model(x)
+    torch.save(model, tmp_path / "whole.pth")
+    loaded = torch.load(tmp_path / "whole.pth", weights_only=False)
+    for _ in range(2):
+        torch.testing.assert_close(loaded(x), expected)
+    assert loaded.forward.__self__.traced is not None
+    assert loaded.forward.__self__.backbone is loaded
 
 
 @pytest.mark.parametrize("affine", [True, False])

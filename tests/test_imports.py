@@ -7,7 +7,7 @@ PACKAGE = Path(__file__).parents[1] / "retina_plugin"
 # From the ground up: a room imports rooms below it, or from itself.
 FLOORS = [
     ["errors", "registry", "log"],
-    ["precision", "bounds"],
+    ["precision", "bounds", "listeners"],
     ["boxes", "anchors", "nms"],
     ["compat"],
     ["matching"],

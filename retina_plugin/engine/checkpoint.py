@@ -16,6 +16,7 @@ from .safe_files import SafeLocalBackend, remove_unfinished, write_whole
 
 POINTER = "last_checkpoint"
 IN_BETWEEN = "checkpoint_in_between"  # key of the message hub
+EPOCH_LENGTH = "batches_of_an_epoch"  # key of the checkpoint's meta
 
 
 @HOOKS.register_module()
@@ -82,8 +83,9 @@ class CheckpointHook(MMEngineCheckpointHook):
         if is_main_process():
             point_to(Path(runner.work_dir), str(self.last_ckpt))
 
-    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:  # noqa: ARG002
-        """Add the gradients that wait for a step."""
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Add the length of an epoch, and the gradients that wait for a step."""
+        checkpoint.get("meta", {})[EPOCH_LENGTH] = batches_of(runner)
         if self._gradients:
             checkpoint[GRADIENTS] = {name: each.cpu() for name, each in self._gradients.items()}
 
@@ -94,8 +96,11 @@ class CheckpointHook(MMEngineCheckpointHook):
         """
         name, here = f"iter_{done}.pth", {"epoch": runner.epoch, "iter": done}
         if self._saved_at != done:
+            before = runner.message_hub.get_info(IN_BETWEEN)
             runner.message_hub.update_info(IN_BETWEEN, name)
             self._save(runner, name, here, by_epoch=False)
+            if before not in (None, name) and is_main_process():
+                self._remove(self.file_backend.join_path(self.out_dir, before))
         return str(self.last_ckpt)
 
     def _kept(self) -> deque:
@@ -124,6 +129,14 @@ class CheckpointHook(MMEngineCheckpointHook):
             return
         with self.file_backend.removing_later():
             super()._save_best_checkpoint(runner, metrics)
+
+
+def batches_of(runner: Runner) -> int | None:
+    """Of an epoch, where the training data have a length."""
+    try:
+        return len(runner.train_dataloader)
+    except TypeError:
+        return None
 
 
 def point_to(work_dir: Path, checkpoint: str) -> None:

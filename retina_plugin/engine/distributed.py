@@ -91,7 +91,10 @@ def join_processes(cfg: Config) -> None:
     if cfg.launcher != "pytorch":
         raise UserError(f"--launcher {cfg.launcher} needs GPUs: use --launcher pytorch on a CPU.")
     _open("gloo")
-    cfg.setdefault("model_wrapper_cfg", {"type": "retina_plugin.CPUDistributedDataParallel"})
+    wrapper: dict[str, Any] = {"type": "retina_plugin.CPUDistributedDataParallel"}
+    if cfg.get("find_unused_parameters"):  # MMEngine passes it to its own wrapper alone
+        wrapper["find_unused_parameters"] = True
+    cfg.setdefault("model_wrapper_cfg", wrapper)
 
 
 def leave_processes() -> None:

@@ -61,7 +61,7 @@ class FiniteGuard:
 
     def suppresses(self, optimizer: torch.optim.Optimizer) -> bool:
         """Whether the step must be left out; where the device does that by itself, always False."""
-        if not (self.found.is_cuda and optimizer.defaults.get("fused")):
+        if not (self.found.is_cuda and is_fused(optimizer)):
             return bool(self.found)
         begin_momenta(optimizer)
         optimizer.found_inf = self.found  # type: ignore[attr-defined]
@@ -71,6 +71,11 @@ class FiniteGuard:
         """After an iteration: put the statistics back if it was not finite."""
         if self.found.is_cuda or self.found:
             self._statistics.put_back(self.found > 0)
+
+
+def is_fused(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether it steps by one kernel; its groups say so, which a checkpoint may change."""
+    return any(group.get("fused") for group in optimizer.param_groups)
 
 
 def _norms(values: list[Tensor]) -> Tensor:

@@ -61,6 +61,7 @@ def _train(arguments: SimpleNamespace) -> None:
 def _test(arguments: SimpleNamespace) -> None:
     cfg = read_config(arguments)
     cfg.load_from = existing_checkpoint(arguments.checkpoint, "checkpoint")
+    cfg.resume = False  # a resumed training's config has it
     if arguments.show or arguments.show_dir:
         cfg = trigger_visualization_hook(cfg, arguments)
     if arguments.out and not arguments.out.endswith((".pkl", ".pickle")):
@@ -186,6 +187,7 @@ def start(cfg: Config) -> Runner:
     """MMEngine's Runner for a config that was checked; the first thing to be written to disk."""
     follow_starter()
     join_processes(cfg)
-    hooks = cfg.setdefault("default_hooks", {})
-    hooks.setdefault("loaded_weights", {"type": "retina_plugin.LoadedWeightsHook"})
+    if cfg.get("default_hooks") is None:
+        cfg.default_hooks = {}
+    cfg.default_hooks.setdefault("loaded_weights", {"type": "retina_plugin.LoadedWeightsHook"})
     return RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)

@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from ..data.seeding import SeededBatchSampler
+from ..errors import UserError
 from ..log import warn
 from ..registry import LOOPS
 
@@ -24,21 +25,33 @@ class _Seeded(BaseLoop):
         runner: MMEngine's.
         dataloader: the config of one, which `seeded_loader` completes, or one that is built.
         **options: as in MMEngine's.
+
+    Raises:
+        UserError: the loader has no batch.
     """
 
     def __init__(self, runner: Runner, dataloader: DataLoader | dict, **options: object) -> None:
         super().__init__(runner, seeded_loader(dataloader), **options)
+        if _is_empty(self.dataloader):
+            raise UserError(
+                "train_dataloader gives no batch: with drop_last every process needs the images of "
+                "a whole batch; lower train_dataloader.batch_size, or set drop_last=False."
+            )
 
 
 @LOOPS.register_module()
 class EpochBasedTrainLoop(_Seeded, MMEngineEpochBasedTrainLoop):
     """MMEngine's; an epoch that a checkpoint interrupted is finished, not begun again."""
 
+    saved_length: int | None = None  # of an epoch of the run that is resumed, if it is known
+    _is_first = True  # epoch of this run
+
     def run_epoch(self) -> None:
         """The rest of the epoch; all of it unless the run has just been resumed."""
         self.runner.call_hook("before_train_epoch")
         self.runner.model.train()
-        first = self._batches_done()
+        first = self._batches_done() if self._is_first else 0
+        self._is_first = False
         _begin_at(self.dataloader, first)
         for index, batch in enumerate(self.dataloader, start=first):
             self.run_iter(index, batch)
@@ -50,8 +63,12 @@ class EpochBasedTrainLoop(_Seeded, MMEngineEpochBasedTrainLoop):
 
     def _batches_done(self) -> int:
         length = len(self.dataloader)
-        done = self._iter - self._epoch * length
-        if done and not (0 < done <= length and _can_begin_inside(self.dataloader)):
+        saved = self.saved_length or length
+        done = self._iter - self._epoch * saved
+        if done == saved:  # all but the epoch's end
+            return length
+        is_inside = 0 < done < length == saved and _can_begin_inside(self.dataloader)
+        if done and not is_inside:
             warn(
                 f"Epoch {self._epoch + 1} is begun at its first batch: the checkpoint was saved "
                 f"after {self._iter} iterations, which does not fit epochs of {length}."
@@ -120,6 +137,13 @@ def seeded_loader(dataloader: DataLoader | dict) -> DataLoader | dict:
     elif "drop_last" in loader:
         batches["drop_last"] = loader.pop("drop_last")
     return {**loader, "batch_sampler": batches}
+
+
+def _is_empty(dataloader: DataLoader) -> bool:
+    try:
+        return len(dataloader) == 0
+    except TypeError:  # it has no length
+        return False
 
 
 def _can_begin_inside(dataloader: DataLoader) -> bool:

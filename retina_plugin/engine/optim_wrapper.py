@@ -10,7 +10,9 @@ from torch import Tensor, nn
 
 from ..precision import autocast_of, check_dtype, chosen_dtype
 from ..registry import OPTIM_WRAPPERS
-from .finite import FiniteGuard
+from .finite import FiniteGuard, is_fused
+
+KERNELS = ("fused", "foreach")  # keys of an optimizer
 
 
 @OPTIM_WRAPPERS.register_module()
@@ -63,9 +65,17 @@ class MixedPrecisionOptimWrapper(OptimWrapper):
         """MMEngine's step, on gradients and state that lie in memory as their weights do."""
         if self.guard is not None and self.guard.suppresses(self.optimizer):
             return
-        if self.optimizer.defaults.get("fused"):
+        if is_fused(self.optimizer):
             align_layouts(self.optimizer)
         super().step(**options)
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """MMEngine's; the config says by which kernels to step, not the run that saved."""
+        own = {
+            key: self.optimizer.defaults[key] for key in KERNELS if key in self.optimizer.defaults
+        }
+        groups = [{**group, **own} for group in state_dict["param_groups"]]
+        super().load_state_dict({**state_dict, "param_groups": groups})
 
     def _say_once(self, chosen: str, device_type: str) -> None:
         if not self._said:

@@ -1,20 +1,25 @@
 """What a checkpoint says of the training that it comes from, before a run goes on from it."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.hooks import CheckpointHook
-from mmengine.runner import Runner
+from mmengine.runner import IterBasedTrainLoop, Runner
 from torch import Tensor
 
 from ..errors import UserError
 from ..log import warn
 from .accumulation import GRADIENTS, take_up
+from .checkpoint import EPOCH_LENGTH, IN_BETWEEN
 from .distributed import unwrapped
+from .loops import EpochBasedTrainLoop
+from .resumed_schedule import follow_config
 
 HUB = ("log_scalars", "runtime_info", "resumed_keys")
+IN_BETWEEN_NAME = re.compile(r"iter_\d+\.pth")  # of a file that is removed
 PATHS = ("best_ckpt", "last_ckpt")  # begin the names of paths that MMEngine's hook may remove
 
 
@@ -36,8 +41,23 @@ def check_resumed(runner: Runner, checkpoint: dict[str, Any]) -> None:
     if not isinstance(checkpoint.get("param_schedulers", []), list | dict):
         raise _no_training("param_schedulers")
     check_optimizer(checkpoint.get("optimizer", {}))
+    if changes := follow_config(runner, checkpoint):
+        warn_of_checkpoint(f"the run goes on by its config: {'; '.join(changes)}.")
+    _check_end(runner, meta["iter"])
+    if isinstance(runner._train_loop, EpochBasedTrainLoop) and _is_count(meta.get(EPOCH_LENGTH)):
+        runner._train_loop.saved_length = meta[EPOCH_LENGTH]
     take_up(unwrapped(runner.model), checkpoint.get(GRADIENTS, {}))
     keep_to_run(runner, hub["runtime_info"])
+
+
+def _check_end(runner: Runner, done: int) -> None:
+    """Say where nothing is left to train, as with more images a step and so fewer iterations."""
+    loop = runner._train_loop
+    if isinstance(loop, IterBasedTrainLoop) and done >= loop.max_iters:
+        warn_of_checkpoint(
+            f"it was saved after {done} iterations, and the training has {loop.max_iters}: nothing "
+            "is left of it. Another number of images a step has other iterations."
+        )
 
 
 def check_optimizer(state: Any, name: str = "optimizer") -> None:
@@ -62,6 +82,8 @@ def keep_to_run(runner: Runner, info: dict[str, Any]) -> None:
     """
     if not all(map(_is_count, info.get("keep_ckpt_ids", []) or [])):
         del info["keep_ckpt_ids"]
+    if not IN_BETWEEN_NAME.fullmatch(str(info.get(IN_BETWEEN))):
+        info.pop(IN_BETWEEN, None)
     folders = list(_folders(runner))
     for key in [key for key in info if str(key).startswith(PATHS) and info[key] is not None]:
         path = str(info[key])

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from mmengine.dist import barrier, get_world_size, is_main_process
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import Runner
 from torch import distributed as torch_distributed
 
@@ -33,6 +33,7 @@ class StopHook(Hook):
         self._asked = 0
         self._before: dict[int, Any] = {}
         self._group: Any = None
+        self._common = 0  # batches of a validation
 
     def before_train(self, runner: Runner) -> None:  # noqa: ARG002
         """Listen; only Python's main thread can."""
@@ -64,10 +65,17 @@ class StopHook(Hook):
         """
         self._end_if_asked(runner, runner.iter + 1)
 
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Find how many batches of the validation all processes have; some may have one more."""
+        count = torch.tensor(len(runner.val_dataloader))
+        if self._group is not None:
+            torch_distributed.all_reduce(count, torch_distributed.ReduceOp.MIN, group=self._group)
+        self._common = int(count)
+
     def after_val_iter(
         self,
         runner: Runner,
-        batch_idx: int,  # noqa: ARG002
+        batch_idx: int,
         data_batch: object = None,  # noqa: ARG002
         outputs: object = None,  # noqa: ARG002
     ) -> None:
@@ -76,12 +84,15 @@ class StopHook(Hook):
         Raises:
             Stopped: a process was asked to end.
         """
-        if self._before:  # in a training
-            self._end_if_asked(runner, runner.iter)
+        if self._before and batch_idx < self._common:  # in a training
+            self._end_if_asked(runner, runner.iter, in_validation=True)
 
-    def _end_if_asked(self, runner: Runner, done: int) -> None:
+    def _end_if_asked(self, runner: Runner, done: int, in_validation: bool = False) -> None:
         number = self._asked_anywhere()
         if number:
+            for hook in runner.hooks if in_validation else ():
+                if isinstance(hook, EMAHook):  # has put the averages in the weights' place
+                    hook._swap_ema_parameters()
             name = signal.Signals(number).name
             saved = self._save(runner, done)
             barrier()  # a launcher kills all when the first has ended

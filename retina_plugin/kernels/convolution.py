@@ -177,7 +177,11 @@ def _flops(_x: Any, *others: Any, out_shape: Any, **_options: Any) -> int:
 
 
 def _any_channels_last(*tensors: Tensor) -> bool:
-    return any(each.is_contiguous(memory_format=torch.channels_last) for each in tensors)
+    """Whether one lies so, and not as well in the usual layout, as weights of 1 x 1 do."""
+    return any(
+        each.is_contiguous(memory_format=torch.channels_last) and not each.is_contiguous()
+        for each in tensors
+    )
 
 
 def _is_product(weight: Tensor, geometry: Geometry) -> bool:

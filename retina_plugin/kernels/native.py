@@ -32,22 +32,33 @@ def allow_compiling(allowed: bool) -> None:
     _may_compile = allowed
 
 
-@cache
 def library(name: str) -> ctypes.CDLL:
     """The compiled `NAME.c` of this folder, from the cache or compiled now, which it announces.
 
     Raises:
-        NotAvailable: there is no compiler, it failed, or compiling is not allowed now.
+        NotAvailable: there is no compiler, it failed, or compiling is not allowed now. A compiler
+            that has failed is not asked again.
     """
-    path = _cached(name)
-    if not path.exists():
-        if not _may_compile:
-            raise NotAvailable(f"{name}.c is not compiled for so short a run")
-        _compile(Path(__file__).with_name(f"{name}.c"), path)
+    if not _may_compile and not is_compiled(name):
+        raise NotAvailable(f"{name}.c is not compiled for so short a run")
+    loaded = _loaded(name)
+    if isinstance(loaded, NotAvailable):
+        raise loaded
+    return loaded
+
+
+@cache
+def _loaded(name: str) -> ctypes.CDLL | NotAvailable:
+    """The library, or why there is none."""
     try:
+        path = _cached(name)
+        if not path.exists():
+            _compile(Path(__file__).with_name(f"{name}.c"), path)
         return ctypes.CDLL(str(path))
+    except NotAvailable as reason:
+        return reason
     except OSError as error:
-        raise NotAvailable(f"the compiled {name} cannot be loaded: {error}") from error
+        return NotAvailable(f"the compiled {name} cannot be loaded: {error}")
 
 
 def is_compiled(name: str) -> bool:

@@ -4,6 +4,7 @@ An anchor of IoU t or more with a box has its centre inside a small window aroun
 known for each of the grid's anchor shapes. Only those pairs are looked at, all images at once.
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -114,10 +115,11 @@ def _candidates(
     # Where no anchor near a box takes part or overlaps it, all anchors are looked at.
     lost = good & (thresholds <= 0)
     sizes = windows.extent.prod(-1).masked_fill_((~good | lost)[:, None], 0)  # (G, S)
-    lists = [
-        *_pairs_in(windows, sizes, shapes),
-        *((box.expand(len(grid.flat())), torch.arange(len(grid.flat()))) for box in lost.nonzero()),
-    ]
+    count = len(grid.flat())
+    lists = itertools.chain(
+        _pairs_in(windows, sizes, shapes),
+        ((box.expand(count), torch.arange(count)) for box in lost.nonzero()),
+    )
     return _merged(
         _measured(grid, boxes, image, box, anchor, thresholds, valid) for box, anchor in lists
     )

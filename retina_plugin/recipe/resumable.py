@@ -26,7 +26,9 @@ def make_resumable(cfg: Config) -> list[Change]:
 
 
 def _hooks(cfg: Config) -> list[Change]:
-    hooks = cfg.setdefault("default_hooks", ConfigDict())
+    if cfg.get("default_hooks") is None:
+        cfg.default_hooks = ConfigDict()
+    hooks = cfg.default_hooks
     changes = []
     checkpoint = hooks.setdefault("checkpoint", ConfigDict(type="CheckpointHook", interval=1))
     if checkpoint is not None and checkpoint.get("type") in CHECKPOINT_HOOKS:

@@ -8,7 +8,9 @@ import torch
 from mmengine.runner import BaseLoop
 from torch import nn
 
+from retina_plugin.engine.checkpoint import IN_BETWEEN
 from retina_plugin.engine.loaded_weights import LoadedWeightsHook
+from retina_plugin.engine.resumed_state import keep_to_run
 from retina_plugin.errors import UserError
 from retina_plugin.faults.small_training import silence, small_runner
 
@@ -41,6 +43,8 @@ def hold(checkpoint, use, model=None, tmp_path=None, classes=None):
         _test_loop=Loop(classes),
         _resume=use == "resume",
         _load_from="a.pth",
+        optim_wrapper=None,
+        param_schedulers=None,
         work_dir=str(tmp_path),
         hooks=[],
     )
@@ -212,6 +216,16 @@ def test_a_small_buffer_that_says_it_is_huge_is_not_unfolded(tmp_path):
     checkpoint["optimizer"]["state"][0]["momentum_buffer"] = torch.ones(1).expand(10**15)
     with pytest.raises(UserError, match="momentum_buffer"):
         hold(checkpoint, "resume", tmp_path=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["/etc", "../other", "epoch_1.pth", "iter_2.pth/..", 3, None])
+def test_no_file_but_one_of_its_own_is_removed_for_a_checkpoint(name):
+    """The one that a stop left between the regular ones goes when the next is written."""
+    info = {IN_BETWEEN: name}
+    keep_to_run(SimpleNamespace(work_dir="work", hooks=[]), info)
+    assert info == {}
+    keep_to_run(SimpleNamespace(work_dir="work", hooks=[]), kept := {IN_BETWEEN: "iter_12.pth"})
+    assert kept == {IN_BETWEEN: "iter_12.pth"}
 
 
 def test_paths_in_a_checkpoint_stay_in_the_run(tmp_path, logged):

@@ -98,11 +98,31 @@ def test_momentum_of_a_run_in_another_layout_goes_on_right():
     state = copy.deepcopy(plain.state_dict())
     new = torch.nn.Parameter(old.detach().contiguous(memory_format=torch.channels_last))
     fused = torch.optim.SGD([new], lr=0.1, momentum=0.9, fused=True)
-    fused.load_state_dict({**state, "param_groups": fused.state_dict()["param_groups"]})
+    optim_wrapper = MixedPrecisionOptimWrapper(optimizer=fused)
+    optim_wrapper.load_state_dict(state)
+    assert fused.param_groups[0]["fused"] is True  # the config's, not the run's that saved
     new.grad = gradient.contiguous(memory_format=torch.channels_last)
-    MixedPrecisionOptimWrapper(optimizer=fused).step()
+    optim_wrapper.step()
     plain.step()
     torch.testing.assert_close(new.detach().contiguous(), old.detach())
+
+
+def test_a_fast_run_is_resumed_by_a_plain_one():
+    """The other way round: the saved groups say fused, which steps over momenta in any layout."""
+    start, gradient = torch.randn(6, 5, 3, 3), torch.randn(6, 5, 3, 3)
+    lasting = torch.channels_last
+    old = torch.nn.Parameter(start.contiguous(memory_format=lasting))
+    fused = torch.optim.SGD([old], lr=0.1, momentum=0.9, fused=True)
+    old.grad = gradient.contiguous(memory_format=lasting)
+    fused.step()
+    new = torch.nn.Parameter(old.detach().contiguous())
+    plain = torch.optim.SGD([new], lr=0.1, momentum=0.9)
+    optim_wrapper = MixedPrecisionOptimWrapper(optimizer=plain)
+    optim_wrapper.load_state_dict(copy.deepcopy(fused.state_dict()))
+    new.grad = gradient
+    optim_wrapper.step()
+    fused.step()
+    torch.testing.assert_close(new.detach(), old.detach().contiguous())
 
 
 def test_gradients_that_lie_as_their_weights_are_not_copied():

@@ -13,11 +13,11 @@ from retina_plugin.kernels.focal import BLOCKED, NATIVE, focal_form
 def own_cache(tmp_path, monkeypatch):
     """Nothing is compiled yet."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    for function in (native.library, native._folder):
+    for function in (native._loaded, native._folder):
         function.cache_clear()
     yield
     native.allow_compiling(True)
-    for function in (native.library, native._folder):
+    for function in (native._loaded, native._folder):
         function.cache_clear()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import Runner
 
 from retina_plugin.engine.border import exit_code
@@ -87,6 +87,36 @@ def test_a_validation_is_left_out_and_the_next_epoch_is_whole(make_runner, inter
     resumed = make_runner(resume=True, **options)
     resumed.train()
     assert (resumed.epoch, resumed.iter) == (2, 8)
+
+
+def test_averages_that_a_validation_put_in_the_weights_place_are_not_taken_for_them(make_runner):
+    options = {"default_hooks.checkpoint.interval": 100, "train_cfg.val_interval": 1}
+    runner = make_runner(SignalInValidation(), EMAHook(momentum=0.5), **options)
+    kept = {}
+
+    class Keep(Hook):
+        priority = "LOWEST"
+
+        def after_train_epoch(self, runner):
+            kept.update({k: v.clone() for k, v in runner.model.state_dict().items()})
+
+    runner.register_hook(Keep())
+    with pytest.raises(Stopped):
+        runner.train()
+    saved = torch.load(Path(runner.work_dir) / "iter_4.pth", weights_only=False)
+    # MMEngine's hook saves the averages as the model, and the weights beside them.
+    weights = {key.removeprefix("module."): value for key, value in saved["ema_state_dict"].items()}
+    for key, value in kept.items():
+        torch.testing.assert_close(weights[key], value)
+
+
+def test_a_second_stop_replaces_the_checkpoint_of_the_first(make_runner):
+    with pytest.raises(Stopped):
+        make_runner(Signal(2, signal.SIGTERM)).train()
+    runner = make_runner(Signal(3, signal.SIGTERM), resume=True)
+    with pytest.raises(Stopped):
+        runner.train()
+    assert {path.name for path in Path(runner.work_dir).glob("*.pth")} == {"iter_3.pth"}
 
 
 def test_nothing_is_written_twice_where_the_regular_one_has_just_been(make_runner):

@@ -209,7 +209,7 @@ def test_what_no_fast_form_knows_takes_the_plain_one(reason, monkeypatch):
 
 def test_without_a_compiler_blocks_take_over_and_say_so(monkeypatch, logged):
     monkeypatch.setenv("CC", "no-such-compiler")
-    native.library.cache_clear()
+    native._loaded.cache_clear()
     warn_once.cache_clear()
     logits, labels, _, _ = batch(8, 3)
     for _ in range(2):
@@ -217,7 +217,7 @@ def test_without_a_compiler_blocks_take_over_and_say_so(monkeypatch, logged):
     assert logged.text.count("no C compiler was found (no-such-compiler") == 1
     with pytest.raises(ValueError, match="form='native' cannot run on cpu: no C compiler"):
         FocalLoss(form="native")(logits, labels)
-    native.library.cache_clear()
+    native._loaded.cache_clear()
 
 
 def test_accelerator_out_of_memory_takes_blocks_and_says_so(logged):

@@ -1,0 +1,91 @@
+"""A resumed run goes by its config."""
+
+import pytest
+from mmengine.hooks import Hook
+
+from retina_plugin.faults.small_training import silence, small_runner
+
+
+def options(rate=0.1, decay=0.0, epochs=2, milestones=(3,), gamma=0.1):
+    optimizer = {"type": "SGD", "lr": rate, "momentum": 0.9, "weight_decay": decay}
+    warm = {"type": "LinearLR", "start_factor": 0.5, "by_epoch": False, "begin": 0, "end": 2}
+    falls = {"type": "MultiStepLR", "milestones": list(milestones), "by_epoch": True}
+    return {
+        "optim_wrapper": {"type": "OptimWrapper", "optimizer": optimizer},
+        "param_scheduler": [warm, {**falls, "gamma": gamma}],
+        "train_cfg": {"by_epoch": True, "max_epochs": epochs},
+    }
+
+
+class Rates(Hook):
+    """The rate of each epoch."""
+
+    def __init__(self):
+        self.seen = []
+
+    def before_train_epoch(self, runner):
+        self.seen.append(runner.optim_wrapper.get_lr()["lr"][0])
+
+
+@pytest.fixture
+def resumed(tmp_path, monkeypatch):
+    """Rates of the third to the sixth epoch, the run, and what was said of its checkpoint."""
+
+    def run(**changes):
+        said, rates = [], Rates()
+        monkeypatch.setattr("retina_plugin.engine.resumed_state.warn_of_checkpoint", said.append)
+        with silence():
+            small_runner(tmp_path, **options()).train()
+            again = options(**{"epochs": 6, **changes})
+            runner = small_runner(tmp_path, **again, resume=True)
+            runner.register_hook(rates)
+            runner.train()
+        return rates.seen, runner, " ".join(said)
+
+    return run
+
+
+def test_a_run_that_is_lengthened_goes_on_as_one_of_that_length(resumed, tmp_path):
+    rates, _, said = resumed()
+    whole = Rates()
+    with silence():
+        runner = small_runner(tmp_path / "whole", **options(epochs=6))
+        runner.register_hook(whole)
+        runner.train()
+    assert rates == pytest.approx(whole.seen[2:])
+    assert said == "the run goes on by its config: MultiStepLR's end 6 instead of 2."
+
+
+def test_a_rate_that_was_lowered_is_gone_on_with(resumed):
+    """As the guard advises after a loss that was not finite."""
+    rates, _, said = resumed(rate=0.02)
+    assert rates == pytest.approx([0.02, 0.002, 0.002, 0.002])
+    assert "the run goes on by its config: lr 0.02 instead of 0.1;" in said
+
+
+def test_a_schedule_that_was_lengthened_is_gone_on_with(resumed):
+    rates, _, said = resumed(milestones=(4, 5), gamma=0.5)
+    assert rates == pytest.approx([0.1, 0.1, 0.05, 0.025])
+    assert "MultiStepLR's milestones 4, 5 instead of 3" in said
+    assert "MultiStepLR's gamma 0.5 instead of 0.1" in said
+
+
+def test_another_number_of_the_optimizer_is_gone_on_with(resumed):
+    _, runner, said = resumed(decay=0.25)
+    assert {group["weight_decay"] for group in runner.optim_wrapper.param_groups} == {0.25}
+    assert "weight_decay 0.25 instead of 0.0" in said
+
+
+def test_a_training_of_which_nothing_is_left_says_so(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr("retina_plugin.engine.resumed_state.warn_of_checkpoint", said.append)
+    loop = {"by_epoch": False}
+    hooks = {
+        "checkpoint": {"type": "retina_plugin.CheckpointHook", "interval": 4, "by_epoch": False},
+        "loaded_weights": {"type": "retina_plugin.LoadedWeightsHook"},
+    }
+    with silence():
+        small_runner(tmp_path, train_cfg={**loop, "max_iters": 4}, default_hooks=hooks).train()
+        cfg = {**loop, "max_iters": 2}
+        small_runner(tmp_path, train_cfg=cfg, default_hooks=hooks, resume=True).train()
+    assert "saved after 4 iterations, and the training has 2: nothing is left" in " ".join(said)
