@@ -52,6 +52,7 @@ from .targets import (
     listed_targets,
     masked_targets,
     target_form,
+    with_plain_boxes,
 )
 
 Levels = list[Tensor]
@@ -341,7 +342,9 @@ class RetinaHead(BaseDenseHead):
             check_gt_labels(gts, metas, self.num_classes)
             self._labels_seen = True
         usable = grid.usable(metas, self.train_cfg["allowed_border"])
-        ignored = ignored or [None] * len(gts)
+        gts = [with_plain_boxes(gt) for gt in gts]
+        regions = ignored or [None] * len(gts)
+        ignored = [None if each is None else with_plain_boxes(each) for each in regions]
         codes = batch_codes(self.assigner, grid, usable, gts, ignored, form)
         if form == "masked":
             return masked_targets(codes, gts, self.num_classes, grid.flat())

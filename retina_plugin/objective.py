@@ -1,6 +1,7 @@
 """The two losses of a batch, from predictions (N, R, ...) and targets."""
 
 import torch
+from mmdet.models.losses import GHMR
 from mmdet.models.task_modules import BaseBBoxCoder, DeltaXYWHBBoxCoder
 from mmdet.structures.bbox import bbox_overlaps
 from torch import Tensor, nn
@@ -85,6 +86,9 @@ def box_loss(
         return deltas.sum()
     predicted = coder.decode(anchors, deltas) if decoded else deltas
     wanted = targets.boxes if decoded else _encode(coder, anchors, targets.boxes)
+    if isinstance(loss, GHMR):  # weighs each number by how many are like it, and normalises itself
+        chosen = (targets.weights(factors) > 0)[:, None].expand_as(predicted).float()
+        return loss(targets.mask(predicted, wanted), wanted, chosen)
     # Weighed here: given weights, MMDetection's losses first ask the device whether all are 0.
     each = loss(targets.mask(predicted, wanted), wanted, reduction_override="none")
     return (each.reshape(len(each), -1).sum(dim=1) * targets.weights(factors)).sum()

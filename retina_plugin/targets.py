@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from mmdet.models.task_modules import BaseAssigner
+from mmdet.structures.bbox import get_box_tensor
 from mmengine.structures import InstanceData
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
@@ -178,6 +179,15 @@ class MaskedTargets(Targets):
     def only(self, chosen: Tensor) -> tuple[Self, Tensor | slice]:
         kept = replace(self, used=self.used & chosen, positive=self.positive & chosen)
         return kept, slice(None)
+
+
+def with_plain_boxes(instances: InstanceData) -> InstanceData:
+    """Instances whose boxes are a tensor, as the preprocessor leaves them by default."""
+    if isinstance(instances.bboxes, Tensor):
+        return instances
+    plain = instances.clone()
+    plain.bboxes = get_box_tensor(instances.bboxes)
+    return plain
 
 
 def batch_codes(

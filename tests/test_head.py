@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mmdet.models.dense_heads import RetinaHead as StockHead
+from mmdet.structures.bbox import HorizontalBoxes
 from mmengine.config import ConfigDict
 
 from retina_plugin import FocalLoss, RetinaHead
@@ -235,6 +236,42 @@ def _box_loss_of(head, deltas, targets, grid, chosen):
     wanted = head.bbox_coder.encode(anchors, targets.boxes[kept])
     beta = head.loss_bbox.beta
     return F.smooth_l1_loss(deltas[chosen], wanted, beta=beta, reduction="sum")
+
+
+@pytest.mark.parametrize("form", ["plain", "windowed", "masked"])
+def test_boxes_of_mmdetections_own_type_are_boxes(make_sample, form):
+    """As `data_preprocessor.boxtype2tensor=False` leaves them."""
+    head, x = small_head(form=form), features()
+    sample = make_sample(
+        [[10.0, 10.0, 60.0, 50.0]], [1], (128, 128), crowd=[[70.0, 70.0, 90.0, 90.0]]
+    )
+    expected = head.loss(x, [sample])
+    for part in (sample.gt_instances, sample.ignored_instances):
+        part.bboxes = HorizontalBoxes(part.bboxes)
+    for name, value in head.loss(x, [sample]).items():
+        torch.testing.assert_close(value, expected[name])
+
+
+@pytest.mark.parametrize("form", ["plain", "windowed", "masked"])
+def test_ghm_harmonises_the_deltas_of_the_positives(make_sample, form):
+    """MMDetection's loss itself on all anchors, of which the positives alone count."""
+    loss_bbox = {"type": "GHMR", "mu": 0.02, "bins": 10, "momentum": 0.7, "loss_weight": 10.0}
+    head, x = small_head(form=form, loss_bbox=loss_bbox), features()
+    sample = make_sample([[10.0, 10.0, 60.0, 50.0]], [1], (128, 128))
+    fresh = small_head(loss_bbox=loss_bbox)
+    fresh.load_state_dict(head.state_dict())  # before the loss keeps its momentum
+    found = head.loss(x, [sample])["loss_bbox"]
+    grid = fresh.grid(x)
+    targets = fresh.targets(grid, [sample.gt_instances], [sample.metainfo])
+    deltas = torch.cat(fresh(x)[1], 1)
+    wanted = torch.zeros_like(deltas)
+    wanted[targets.is_positive] = fresh.bbox_coder.encode(
+        grid.flat()[targets.is_positive[0]], targets.boxes
+    )
+    weights = targets.is_positive[..., None].expand_as(deltas).float()
+    expected = fresh.loss_bbox(deltas[0], wanted[0], weights[0])
+    assert expected > 0
+    torch.testing.assert_close(found, expected)
 
 
 def test_mining_needs_a_loss_of_labels():

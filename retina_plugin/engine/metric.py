@@ -114,6 +114,30 @@ class CocoMetric(MMDetCocoMetric):
 
     def _by_mmdetection(self, results: list) -> dict[str, float]:
         """MMDetection's own evaluation, which gives no number where nothing was found."""
+        with self._categories_in_order(results) as results:
+            return self._stock_numbers(results)
+
+    @contextlib.contextmanager
+    def _categories_in_order(self, results: list) -> Iterator[list]:
+        """Labels numbered by sorted category ids, as COCO's evaluator has them.
+
+        MMDetection takes that for granted where it names the classes.
+        """
+        ids = self.cat_ids
+        if ids is None or list(ids) == sorted(ids):
+            yield results
+            return
+        rank = np.argsort(np.argsort(ids))
+        self.cat_ids = sorted(ids)
+        try:
+            yield [
+                (truth, {**found, "labels": rank[np.asarray(found["labels"])]})
+                for truth, found in results
+            ]
+        finally:
+            self.cat_ids = ids
+
+    def _stock_numbers(self, results: list) -> dict[str, float]:
         if self.format_only or any(len(found["labels"]) for _, found in results):
             return super().compute_metrics(results)
         warn(NOTHING_FOUND)

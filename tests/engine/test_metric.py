@@ -113,6 +113,21 @@ def empty(results):
     return [(gt, {**found, **{name: found[name][:0] for name in fields}}) for gt, found in results]
 
 
+@pytest.mark.parametrize("metric", ["bbox", ["bbox", "proposal"]])
+def test_classes_keep_their_names_by_mmdetection_too(truth, results, tmp_path, metric):
+    """MMDetection's own takes it that classes stand in the order of their categories' ids."""
+    options = {"classwise": True, "metric": metric, "outfile_prefix": str(tmp_path / "out")}
+    expected = numbers(CocoMetric, truth, results, **options)
+    evaluator = CocoMetric(ann_file=str(truth[0]), **options)
+    evaluator.dataset_meta = {"classes": ("cow", "cat", "dog"), "labels_follow": "classes"}
+    order = np.array([1, 2, 0])  # of cat, dog and cow among these
+    moved = [(gt, {**found, "labels": order[found["labels"]]}) for gt, found in results]
+    got = evaluator.compute_metrics(moved)
+    assert got == pytest.approx(expected)
+    assert len({got[f"{name}_precision"] for name in CLASSES}) == 3
+    assert evaluator.cat_ids == [20, 3, 7]
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("options", [{}, {"classwise": True}, {"metric_items": ["AR@300"]}])
 def test_no_detection_is_zero_and_says_so(truth, results, empty, backend, options, logged):
