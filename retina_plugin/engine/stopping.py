@@ -29,7 +29,10 @@ class StopHook(Hook):
 
     priority = "LOWEST"  # after the checkpoint of this very iteration
 
+    is_there = False  # in this process: a run will listen
+
     def __init__(self) -> None:
+        StopHook.is_there = True
         self._asked = 0
         self._before: dict[int, Any] = {}
         self._group: Any = None
@@ -117,15 +120,20 @@ class StopHook(Hook):
         self._stop_listening()
 
     def _stop_listening(self) -> None:
+        StopHook.is_there = False
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
 
 
+# Who tells a run to end often tells its workers too: `timeout`, systemd and a terminal signal the
+# whole group. Workers deliver the last batch then, so that the run can save, and end by their
+# parent. Ctrl-C they leave to it, and of SIGTERM they obey their parent's alone, which a thread of
+# theirs waits for.
+#
 # A signal between the fork and the child's first step is lost: Python forgets what its handlers
 # noted before. A pool that ends its workers at once would wait for such a child for ever, so
-# SIGTERM waits until the child has handlers of its own. It ends by SIGTERM; Ctrl-C is its parent's,
-# so that workers deliver the last batch.
+# SIGTERM waits until the child has handlers of its own.
 _mask = threading.local()
 
 
@@ -138,10 +146,26 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork_in_child() -> None:
-    for number, handler in ((signal.SIGTERM, signal.SIG_DFL), (signal.SIGINT, lambda *_: None)):
-        if getattr(signal.getsignal(number), "__func__", None) is StopHook._hear:
-            signal.signal(number, handler)
-    signal.pthread_sigmask(signal.SIG_SETMASK, _mask.before)
+    if not StopHook.is_there:
+        signal.pthread_sigmask(signal.SIG_SETMASK, _mask.before)
+        return
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, lambda *_: None)
+    if signal.SIGTERM in _mask.before or not hasattr(signal, "sigwaitinfo"):
+        signal.pthread_sigmask(signal.SIG_SETMASK, _mask.before)
+        return
+    # SIGTERM stays blocked in all threads but the one that waits for it.
+    threading.Thread(target=_obey, args=(os.getppid(),), daemon=True).start()
+    signal.pthread_sigmask(signal.SIG_SETMASK, {*_mask.before, signal.SIGTERM})
+
+
+def _obey(parent: int) -> None:
+    """End by a SIGTERM of the parent or this process, and of anybody once the parent has ended."""
+    while True:
+        sender = signal.sigwaitinfo({signal.SIGTERM}).si_pid
+        if sender in (parent, os.getpid()) or os.getppid() != parent:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 if hasattr(os, "register_at_fork"):  # Windows has no fork

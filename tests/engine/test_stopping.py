@@ -1,6 +1,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -156,11 +157,60 @@ def test_a_fork_ends_by_sigterm_and_leaves_ctrl_c_to_its_parent(number, ends):
         child = os.fork()
         if child == 0:
             os.kill(os.getpid(), number)
+            time.sleep(1 if number == signal.SIGINT else 20)
             os._exit(0)
         _, status = os.waitpid(child, 0)
     finally:
         hook.after_train(None)
     assert os.waitstatus_to_exitcode(status) == (-number if ends else 0)
+
+
+def test_a_fork_leaves_to_its_parent_what_others_send_to_all():
+    """As `timeout` and systemd do; what its parent sends it obeys."""
+    hook = StopHook()
+    hook.before_train(None)
+    try:
+        child = os.fork()
+        if child == 0:
+            time.sleep(20)
+            os._exit(0)
+        subprocess.run(["kill", "-TERM", str(child)], check=True)  # another process
+        time.sleep(0.5)
+        assert os.waitpid(child, os.WNOHANG) == (0, 0)
+        os.kill(child, signal.SIGTERM)
+        _, status = os.waitpid(child, 0)
+    finally:
+        hook.after_train(None)
+    assert os.waitstatus_to_exitcode(status) == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("loop", ["epochs", pytest.param("iterations", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_the_whole_group_saves_too(tiny_config, tmp_path, loop, number):
+    """The workers get it as well, and deliver what the iteration waits for."""
+    options = {"train_dataloader.batch_size": 1, "default_hooks.checkpoint.interval": 1000}
+    options |= {"train_dataloader.num_workers": 2, "train_dataloader.persistent_workers": True}
+    cfg = tiny_config(**options)
+    if loop == "iterations":
+        cfg.train_cfg = {"type": "IterBasedTrainLoop", "max_iters": 900, "val_interval": 900}
+        cfg.train_dataloader.sampler.type = "InfiniteSampler"
+        cfg.param_scheduler = None
+    else:
+        cfg.train_cfg.max_epochs = 200
+    cfg.dump(tmp_path / "tiny.py")
+    command = [sys.executable, str(TRAIN), "tiny.py"]
+    with (tmp_path / "log").open("w") as log:
+        streams = {"stdout": log, "stderr": log}
+        run = subprocess.Popen(command, cwd=tmp_path, start_new_session=True, **streams)
+        try:
+            _wait_for("(train)", tmp_path / "log")
+            os.killpg(run.pid, number)
+            assert run.wait(60) == 128 + number, (tmp_path / "log").read_text()[-3000:]
+        finally:
+            run.kill()
+    assert "saved in" in (tmp_path / "log").read_text()
+    pointer = (tmp_path / "work" / "last_checkpoint").read_text()
+    torch.load(tmp_path / "work" / pointer, weights_only=False)
 
 
 def test_a_fork_that_is_ended_before_its_first_step_ends():
