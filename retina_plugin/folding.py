@@ -1,6 +1,5 @@
 """Batch norm, residual sum and ReLU of a backbone, folded into its convolutions."""
 
-import copy
 import operator
 from typing import Any, TypeGuard, cast
 
@@ -50,10 +49,11 @@ class FoldedPass:
     def __init__(self, backbone: nn.Module, traced: fx.GraphModule) -> None:
         self.backbone = backbone
         self.traced: fx.GraphModule | None = traced
+        self._places: list[tuple[dict, str, nn.Module]] = []  # of the parts, when last looked at
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the traced module, which no pickle holds; the copy is folded when it is used."""
-        return {**vars(self), "traced": None}
+        """Without the traced module, which no pickle holds; a copy is folded when it is used."""
+        return {**vars(self), "traced": None, "_places": []}
 
     def run(self, *inputs: Tensor) -> Any:
         """As the backbone's forward."""
@@ -61,7 +61,8 @@ class FoldedPass:
             del self.backbone.forward
             fold(self.backbone)
             return self.backbone.forward(*inputs)
-        if not torch.compiler.is_compiling() and (part := self._other_part(self.traced)):
+        is_known = torch.compiler.is_compiling() or self._is_as_it_was()
+        if not is_known and (part := self._other_part(self.traced)):
             warn_once(
                 f"Batch norm stays a layer of its own: {part} of the backbone has a hook, or "
                 "stands in another's place."
@@ -69,13 +70,11 @@ class FoldedPass:
             return type(self.backbone).forward(self.backbone, *inputs)
         return self.traced.forward(*inputs)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> "FoldedPass":
-        """With the traced module, of which `__getstate__` knows nothing."""
-        twin = FoldedPass.__new__(FoldedPass)
-        memo[id(self)] = twin
-        twin.backbone = copy.deepcopy(self.backbone, memo)
-        twin.traced = copy.deepcopy(self.traced, memo)
-        return twin
+    def _is_as_it_was(self) -> bool:
+        """Whether all parts are those of the last look, which every pass can afford to ask."""
+        return bool(self._places) and not any(
+            slots.get(key) is not part or _is_changed(part) for slots, key, part in self._places
+        )
 
     def _other_part(self, traced: fx.GraphModule) -> str:
         """A part for which the folded pass does not stand; empty if there is none.
@@ -85,7 +84,7 @@ class FoldedPass:
         """
         live = dict(self.backbone.named_modules(remove_duplicate=False))
         for name, part in live.items():
-            if name and (is_heard(part) or "forward" in vars(part)):
+            if name and _is_changed(part):
                 return name
         own = dict(traced.named_modules(remove_duplicate=False))
         for name, part in own.items():
@@ -95,7 +94,18 @@ class FoldedPass:
                 return name
             path, _, last = name.rpartition(".")
             setattr(own[path], last, live[name])
+        self._places = [
+            (parent._modules, key, part)
+            for parent in live.values()
+            for key, part in parent._modules.items()
+            if part is not None
+        ]
         return ""
+
+
+def _is_changed(part: nn.Module) -> bool:
+    """Whether a call of the part does more than its class says."""
+    return is_heard(part) or "forward" in vars(part)
 
 
 def _is_of_a_kind(part: nn.Module, other: nn.Module | None) -> bool:
@@ -107,14 +117,13 @@ def folded_convolution(
 ) -> Tensor:
     """ReLU(norm(conv(x)) + residual); the sum and the ReLU are optional."""
     geometry = Geometry.of(conv)
-    if geometry is None and norm.running_mean is None:
-        out = norm(conv(x))
-    elif geometry is None:
-        out = efficient_conv_bn_eval_control(norm, conv, x)
-    elif norm.training or norm.running_mean is None:
-        out = norm(convolve(x, conv.weight, conv.bias, geometry))
-    else:
+    is_folded = not norm.training and norm.running_mean is not None
+    if geometry is None:
+        out = efficient_conv_bn_eval_control(norm, conv, x) if is_folded else norm(conv(x))
+    elif is_folded:
         return convolve(x, *folded_weights(norm, conv), geometry, residual, relu)
+    else:
+        out = norm(convolve(x, conv.weight, conv.bias, geometry))
     out = out if residual is None else out + residual
     return out.relu() if relu else out
 

@@ -5,7 +5,5 @@ from torch import nn
 
 def is_heard(module: nn.Module) -> bool:
     """Whether a hook waits for a call of the module."""
-    return any(
-        getattr(module, f"_{when}_hooks")
-        for when in ("forward", "forward_pre", "backward", "backward_pre")
-    )
+    hooks = module._forward_hooks, module._forward_pre_hooks
+    return any(hooks) or bool(module._backward_hooks or module._backward_pre_hooks)

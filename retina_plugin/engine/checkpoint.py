@@ -12,6 +12,7 @@ from torch import Tensor
 from ..registry import HOOKS
 from .accumulation import GRADIENTS, waiting_gradients
 from .distributed import unwrapped
+from .loops import batches_of
 from .safe_files import SafeLocalBackend, remove_unfinished, write_whole
 
 POINTER = "last_checkpoint"
@@ -85,7 +86,7 @@ class CheckpointHook(MMEngineCheckpointHook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Add the length of an epoch, and the gradients that wait for a step."""
-        checkpoint.get("meta", {})[EPOCH_LENGTH] = batches_of(runner)
+        checkpoint.get("meta", {})[EPOCH_LENGTH] = batches_of(runner.train_dataloader)
         if self._gradients:
             checkpoint[GRADIENTS] = {name: each.cpu() for name, each in self._gradients.items()}
 
@@ -129,14 +130,6 @@ class CheckpointHook(MMEngineCheckpointHook):
             return
         with self.file_backend.removing_later():
             super()._save_best_checkpoint(runner, metrics)
-
-
-def batches_of(runner: Runner) -> int | None:
-    """Of an epoch, where the training data have a length."""
-    try:
-        return len(runner.train_dataloader)
-    except TypeError:
-        return None
 
 
 def point_to(work_dir: Path, checkpoint: str) -> None:

@@ -187,7 +187,6 @@ def start(cfg: Config) -> Runner:
     """MMEngine's Runner for a config that was checked; the first thing to be written to disk."""
     follow_starter()
     join_processes(cfg)
-    if cfg.get("default_hooks") is None:
-        cfg.default_hooks = {}
-    cfg.default_hooks.setdefault("loaded_weights", {"type": "retina_plugin.LoadedWeightsHook"})
+    hooks = cfg.setdefault("default_hooks", {})
+    hooks.setdefault("loaded_weights", {"type": "retina_plugin.LoadedWeightsHook"})
     return RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)

@@ -39,11 +39,10 @@ class LoadedWeightsHook(Hook):
         try:
             weights = weights_in(checkpoint)
             fit = compare(unwrapped(runner.model), weights)
-            check_start(fit) if is_training and not runner._resume else check_whole(fit)
+            is_start = is_training and not runner._resume
+            check_start(fit) if is_start else check_whole(fit)
             check_finite({key: weights[key] for key in fit.fitting})
-            check_labels(
-                checkpoint, _classes_of(runner), is_start=is_training and not runner._resume
-            )
+            check_class_order(checkpoint, _classes_of(runner), is_start)
             if is_training and runner._resume:
                 check_resumed(runner, checkpoint)
         except UserError as error:
@@ -59,7 +58,7 @@ def _classes_of(runner: Runner) -> Any:
     return None
 
 
-def check_labels(checkpoint: Any, classes: Any, is_start: bool) -> None:
+def check_class_order(checkpoint: Any, classes: Any, is_start: bool) -> None:
     """Holds the classes that a checkpoint was trained on against those of the data.
 
     Raises:

@@ -32,7 +32,7 @@ class _Seeded(BaseLoop):
 
     def __init__(self, runner: Runner, dataloader: DataLoader | dict, **options: object) -> None:
         super().__init__(runner, seeded_loader(dataloader), **options)
-        if _is_empty(self.dataloader):
+        if batches_of(self.dataloader) == 0:
             raise UserError(
                 "train_dataloader gives no batch: with drop_last every process needs the images of "
                 "a whole batch; lower train_dataloader.batch_size, or set drop_last=False."
@@ -139,11 +139,12 @@ def seeded_loader(dataloader: DataLoader | dict) -> DataLoader | dict:
     return {**loader, "batch_sampler": batches}
 
 
-def _is_empty(dataloader: DataLoader) -> bool:
+def batches_of(dataloader: DataLoader) -> int | None:
+    """Of an epoch, where the data have a length."""
     try:
-        return len(dataloader) == 0
-    except TypeError:  # it has no length
-        return False
+        return len(dataloader)
+    except TypeError:
+        return None
 
 
 def _can_begin_inside(dataloader: DataLoader) -> bool:

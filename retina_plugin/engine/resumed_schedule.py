@@ -11,12 +11,14 @@ from typing import Any
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 
+from ..recipe.schedule import LENGTHS
+
 RUNNING = ("params", "lr", "initial_lr")  # of a group of weights: what a schedule changes
 # Of a scheduler: what its config says. The rest is how far it has come.
 SAID = (
-    *("begin", "end", "milestones", "step_size", "T_max", "periods", "cumulative_periods"),
-    *("total_iters", "total_steps", "gamma", "factor", "start_factor", "end_factor", "power"),
-    *("eta_min", "eta_min_ratio", "eta_max", "restart_weights"),
+    *(*LENGTHS, "cumulative_periods", "restart_weights"),
+    *("gamma", "factor", "start_factor", "end_factor", "power"),
+    *("eta_min", "eta_min_ratio", "eta_max"),
 )
 
 

@@ -146,17 +146,15 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork_in_child() -> None:
-    if not StopHook.is_there:
-        signal.pthread_sigmask(signal.SIG_SETMASK, _mask.before)
-        return
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, lambda *_: None)
-    if signal.SIGTERM in _mask.before or not hasattr(signal, "sigwaitinfo"):
-        signal.pthread_sigmask(signal.SIG_SETMASK, _mask.before)
-        return
-    # SIGTERM stays blocked in all threads but the one that waits for it.
-    threading.Thread(target=_obey, args=(os.getppid(),), daemon=True).start()
-    signal.pthread_sigmask(signal.SIG_SETMASK, {*_mask.before, signal.SIGTERM})
+    blocked = _mask.before
+    if StopHook.is_there:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, lambda *_: None)
+        if signal.SIGTERM not in blocked and hasattr(signal, "sigwaitinfo"):
+            # SIGTERM stays blocked in all threads, and this one waits for it.
+            threading.Thread(target=_obey, args=(os.getppid(),), daemon=True).start()
+            blocked = {*blocked, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def _obey(parent: int) -> None:

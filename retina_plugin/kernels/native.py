@@ -39,8 +39,6 @@ def library(name: str) -> ctypes.CDLL:
         NotAvailable: there is no compiler, it failed, or compiling is not allowed now. A compiler
             that has failed is not asked again.
     """
-    if not _may_compile and not is_compiled(name):
-        raise NotAvailable(f"{name}.c is not compiled for so short a run")
     loaded = _loaded(name)
     if isinstance(loaded, NotAvailable):
         raise loaded
@@ -50,6 +48,8 @@ def library(name: str) -> ctypes.CDLL:
 @cache
 def _loaded(name: str) -> ctypes.CDLL | NotAvailable:
     """The library, or why there is none."""
+    if not _may_compile and not is_compiled(name):  # raised, as it is not to be remembered
+        raise NotAvailable(f"{name}.c is not compiled for so short a run")
     try:
         path = _cached(name)
         if not path.exists():

@@ -54,6 +54,8 @@ def resolve(
             hand contradicts it.
     """
     cfg = copy.deepcopy(cfg)
+    if cfg.get("default_hooks") is None:  # none of its own
+        cfg.default_hooks = {}
     changes = [change for step in STEPS for change in step(cfg)]
     changes += scale_schedule(cfg, world_size, typed)
     changes += describe_schedule(cfg, world_size)

@@ -26,9 +26,7 @@ def make_resumable(cfg: Config) -> list[Change]:
 
 
 def _hooks(cfg: Config) -> list[Change]:
-    if cfg.get("default_hooks") is None:
-        cfg.default_hooks = ConfigDict()
-    hooks = cfg.default_hooks
+    hooks = cfg.setdefault("default_hooks", ConfigDict())
     changes = []
     checkpoint = hooks.setdefault("checkpoint", ConfigDict(type="CheckpointHook", interval=1))
     if checkpoint is not None and checkpoint.get("type") in CHECKPOINT_HOOKS:

@@ -74,7 +74,8 @@ def _apply(cfg: Config, change: Change, typed: Collection[str]) -> bool:
     return True
 
 
-def _schedulers(cfg: Config) -> list[tuple[str, ConfigDict]]:
+def schedulers_of(cfg: Config) -> list[tuple[str, ConfigDict]]:
+    """The schedulers, one or a list: (key in the config, the scheduler's config)."""
     schedulers = cfg.get("param_scheduler") or []
     if isinstance(schedulers, dict):
         return [("param_scheduler", schedulers)]
@@ -98,7 +99,7 @@ def _scaled_rates(cfg: Config, ratio: float) -> list[Change]:
     linear, factor = is_linear(optimizer.type), rate_factor(optimizer.type, ratio)
     rule = "linearly" if linear else f"by the square root, for {optimizer.type}"
     reason = f"a step sees {ratio:g} times the schedule's images: rates scale {rule}"
-    of_rate = [each for each in _schedulers(cfg) if not each[1].type.endswith("Momentum")]
+    of_rate = [each for each in schedulers_of(cfg) if not each[1].type.endswith("Momentum")]
     targets = [("optim_wrapper.optimizer", optimizer), *of_rate]
     return [
         Change(f"{key}.{field}", section[field] * factor, reason)
@@ -115,7 +116,7 @@ def _scaled(length: Any, factor: float) -> Any:
 
 
 def _lengths(cfg: Config) -> Iterator[tuple[str, ConfigDict, tuple[str, ...]]]:
-    for key, scheduler in _schedulers(cfg):
+    for key, scheduler in schedulers_of(cfg):
         if not scheduler.get("by_epoch", True):
             yield key, scheduler, LENGTHS
     if "max_iters" in cfg.get("train_cfg", {}):
@@ -156,7 +157,7 @@ def describe_schedule(cfg: Config, world_size: int) -> list[Change]:
 
 
 def _warm_up(cfg: Config) -> str:
-    for _, scheduler in _schedulers(cfg):
+    for _, scheduler in schedulers_of(cfg):
         if scheduler.get("type") in ("LinearLR", "OneCycleLR"):
             unit = "epochs" if scheduler.get("by_epoch", True) else "iterations"
             length = scheduler.get("end") or scheduler.get("total_steps")

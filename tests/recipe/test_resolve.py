@@ -3,6 +3,7 @@ import copy
 import pytest
 
 from retina_plugin.recipe import resolve
+from retina_plugin.recipe.names import check_names
 
 COCO_NAMES = ["retinanet_r50", "retinanet_r101_600", "retinanet_x101_table2", "presets/mmdet"]
 
@@ -64,3 +65,9 @@ def test_every_derived_value_of_a_coco_config(load):
     assert cfg.param_scheduler[1].end == 180000
     assert cfg.default_hooks.checkpoint.interval == 20000
     assert cfg.auto_scale_lr == {"enable": False, "base_batch_size": 8}
+
+
+def test_hooks_that_are_turned_off_all_together_are_none(load):
+    cfg = resolve(load("retinanet_r50", default_hooks=None), say=None)
+    assert cfg.default_hooks.checkpoint.type == "retina_plugin.CheckpointHook"
+    check_names(cfg, ("train", "val"))

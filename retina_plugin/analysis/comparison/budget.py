@@ -14,6 +14,7 @@ from mmengine.config import Config
 from ...engine.safe_files import write_whole
 from ...errors import UserError
 from ...precision import chosen_dtype
+from ...recipe.datasets import without
 from ..kept_files import content_of, instance
 from ..scalars import last_metrics, seconds_of_iterations
 from ..trainings import train_apart
@@ -208,17 +209,8 @@ def digest_of(cfg: Config) -> str:
         cfg.model,
         cfg.optim_wrapper,
         cfg.train_dataloader.get("batch_size"),
-        [_without_root(loader.get("dataset", {})) for loader in loaders],
+        [without(("data_root",), loader.get("dataset", {})) for loader in loaders],
         cfg.get("load_from"),
         cfg.get("randomness", {}).get("seed"),
     ]
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
-
-
-def _without_root(dataset: dict) -> dict:
-    """A dataset's config, in which the same folder may have another name."""
-    return {
-        key: _without_root(value) if isinstance(value, dict) else value
-        for key, value in dataset.items()
-        if key != "data_root"
-    }

@@ -4,7 +4,6 @@ import copy
 import itertools
 import os
 import platform
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,11 +23,11 @@ from ...detector import RetinaNet
 from ...engine.inferencer import load_detector
 from ...kernels.convolution import flop_formulas
 from ...precision import chosen_dtype
+from ...recipe.datasets import loads_annotations
 from ..timing import interleaved
 
 PROPOSALS = 1000  # of a detector without a proposal network of its own
 WARM = 2  # images that are not counted
-ANNOTATIONS = re.compile(r"Load\w*Annotations")  # which a single image has not
 
 
 @dataclass(frozen=True)
@@ -163,7 +162,7 @@ def image_samples(cfg: Config, images: list[np.ndarray]) -> Iterator[dict]:
     """Images (H, W, 3) uint8 BGR, through the config's test pipeline."""
     steps = [dict(step) for step in get_test_pipeline_cfg(cfg)]
     steps[0] = {**steps[0], "type": "mmdet.LoadImageFromNDArray"}
-    pipeline = Compose([step for step in steps if not ANNOTATIONS.fullmatch(_kind(step))])
+    pipeline = Compose([step for step in steps if not loads_annotations(step)])
     for index, image in enumerate(images):
         given: dict[str, Any] = {"img": image, "img_id": index}
         if any(_kind(step) == "LoadProposals" for step in steps):

@@ -21,12 +21,11 @@ from ...engine.inferencer import load_detector
 from ...engine.launch import completed, existing_checkpoint, read_config
 from ...errors import UserError
 from ...head import RetinaHead
-from ...recipe.datasets import datasets_of
+from ...recipe.datasets import datasets_of, loads_annotations
 from ..arguments import check_folder, check_positive
 from .drawing import GAMMAS, draw_cumulative, draw_focal_loss, draw_forms, draw_histograms
 from .loss_distribution import Examples, examples_of, share_of_hardest
 
-ANNOTATIONS = re.compile(r"Load\w*Annotations$")
 # Statements of section 5.1 on figure 4: of which examples the hardest part is looked at.
 HARDEST = {"foreground": 0.2, "background": 0.01}
 
@@ -78,7 +77,7 @@ def _loss(arguments: SimpleNamespace) -> None:
 def resize_boxes_too(cfg: Config) -> None:
     """Load boxes before images are resized: a test pipeline leaves them as they are in the file."""
     for _, _, dataset in datasets_of(cfg, ("val",)):
-        loads = [step for step in dataset.pipeline if ANNOTATIONS.search(step["type"])]
+        loads = [step for step in dataset.pipeline if loads_annotations(step)]
         rest = [step for step in dataset.pipeline if step not in loads]
         dataset.pipeline = [*rest[:1], *loads, *rest[1:]]
 

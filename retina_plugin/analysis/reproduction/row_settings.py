@@ -1,7 +1,6 @@
 """Whether a training had the settings of its row."""
 
 import re
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,8 @@ from mmengine.config import Config
 
 from ...engine.launch import read_file
 from ...recipe import resolve
-from ...recipe.schedule import LENGTHS
+from ...recipe.datasets import without
+from ...recipe.schedule import LENGTHS, real_batch, schedulers_of
 
 GPUS = re.compile(r"GPU number: (\d+)")
 SHOWN = 2  # settings in a message
@@ -34,11 +34,9 @@ def why_not(text: str, cfg: Config, config: Path) -> str:
     if others:
         return f"is another experiment: {'; '.join(others[:SHOWN])}"
     gpus, written_for = GPUS.search(text), cfg.auto_scale_lr.base_batch_size
-    forward = cfg.train_dataloader.batch_size * (int(gpus.group(1)) if gpus else 0)
-    if gpus and forward * accumulated(cfg) != written_for:
-        return (
-            f"saw {forward * accumulated(cfg)} images a step, but its schedule is for {written_for}"
-        )
+    seen = real_batch(cfg, int(gpus.group(1))).step if gpus else written_for
+    if seen != written_for:
+        return f"saw {seen} images a step, but its schedule is for {written_for}"
     return ""
 
 
@@ -47,11 +45,6 @@ def _expected(config: Path, cfg: Config) -> Config:
     own = read_file(str(config))
     own.fast = cfg.get("fast", own.get("fast"))  # another runtime is the same experiment
     return resolve(own, say=None)
-
-
-def accumulated(cfg: Config) -> int:
-    """How many iterations make a step of the optimizer."""
-    return cfg.optim_wrapper.get("accumulative_counts", 1)
 
 
 def settings_of(cfg: Config) -> dict[str, Any]:
@@ -63,21 +56,15 @@ def settings_of(cfg: Config) -> dict[str, Any]:
         "model": cfg.get("model", {}),
         "optimizer": optimizer,
         "clip_grad": cfg.optim_wrapper.get("clip_grad"),
-        "images": round(length * batch // accumulated(cfg), -3),
-        "schedule": [_by_length(each, length) for each in schedulers_of(cfg)],
+        "images": round(length * batch // real_batch(cfg, 1).accumulated, -3),
+        "schedule": [_by_length(each, length) for _, each in schedulers_of(cfg)],
         "load_from": None if cfg.get("resume") else cfg.get("load_from"),
         "training pipeline": cfg.train_dataloader.dataset.pipeline,
         "evaluation pipeline": cfg.val_dataloader.dataset.pipeline,
-        "training data": _without(NAMES_OF_DATA, cfg.train_dataloader.dataset),
-        "evaluation data": _without(NAMES_OF_DATA, cfg.val_dataloader.dataset),
-        "evaluator": _without(NAMES_OF_DATA, cfg.val_evaluator),
+        "training data": without(NAMES_OF_DATA, cfg.train_dataloader.dataset),
+        "evaluation data": without(NAMES_OF_DATA, cfg.val_dataloader.dataset),
+        "evaluator": without(NAMES_OF_DATA, cfg.val_evaluator),
     }
-
-
-def schedulers_of(cfg: Config) -> list[dict[str, Any]]:
-    """All schedulers, which may be one alone."""
-    found = cfg.get("param_scheduler") or []
-    return [found] if isinstance(found, dict) else list(found)
 
 
 def _by_length(scheduler: dict[str, Any], iterations: int) -> dict[str, Any]:
@@ -94,13 +81,6 @@ def _share(length: Any, iterations: int) -> Any:
     if isinstance(length, list | tuple):
         return [_share(each, iterations) for each in length]
     return round(length / iterations, 3)  # of other numbers of GPUs they are rounded
-
-
-def _without(keys: Collection[str], content: Any) -> Any:
-    """Nested dicts and lists without some keys."""
-    if isinstance(content, dict):
-        return {key: _without(keys, each) for key, each in content.items() if key not in keys}
-    return [_without(keys, each) for each in content] if isinstance(content, list) else content
 
 
 def differences(given: Any, wanted: Any, name: str = "") -> list[str]:
