@@ -89,4 +89,4 @@ def _scheduler(scheduler: Any, state: dict, ratios: list[float]) -> Iterator[str
 
 
 def _said(value: Any) -> str:
-    return ", ".join(map(str, sorted(value))) if isinstance(value, dict) else f"{value}"
+    return ", ".join(sorted(map(str, value))) if isinstance(value, dict) else f"{value}"

@@ -1,5 +1,6 @@
 """What a checkpoint says of the training that it comes from, before a run goes on from it."""
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import torch
 from mmengine.hooks import CheckpointHook
+from mmengine.optim import OptimWrapper
 from mmengine.runner import IterBasedTrainLoop, Runner
 from torch import Tensor
 
@@ -38,9 +40,8 @@ def check_resumed(runner: Runner, checkpoint: dict[str, Any]) -> None:
         warn_of_checkpoint("it holds no state of an optimizer, which begins afresh.")
     elif not isinstance(checkpoint["optimizer"], dict):
         raise _no_training("optimizer")
-    if not isinstance(checkpoint.get("param_schedulers", []), list | dict):
-        raise _no_training("param_schedulers")
     check_optimizer(checkpoint.get("optimizer", {}))
+    _check_rates(runner, checkpoint)
     if changes := follow_config(runner, checkpoint):
         warn_of_checkpoint(f"the run goes on by its config: {'; '.join(changes)}.")
     _check_end(runner, meta["iter"])
@@ -48,6 +49,34 @@ def check_resumed(runner: Runner, checkpoint: dict[str, Any]) -> None:
         runner._train_loop.saved_length = meta[EPOCH_LENGTH]
     take_up(unwrapped(runner.model), checkpoint.get(GRADIENTS, {}))
     keep_to_run(runner, hub["runtime_info"])
+
+
+def _check_rates(runner: Runner, checkpoint: dict[str, Any]) -> None:
+    """Hold groups of weights and schedulers against what a run goes on from."""
+    if isinstance(runner.optim_wrapper, OptimWrapper) and "optimizer" in checkpoint:
+        groups = checkpoint["optimizer"].get("param_groups")
+        if not isinstance(groups, list) or not all(map(_is_group, groups)):
+            raise _no_training("optimizer.param_groups")
+    states = checkpoint.get("param_schedulers", [])
+    lists = list(states.values()) if isinstance(states, dict) else [states]
+    if not all(isinstance(each, list) and all(map(_is_schedule, each)) for each in lists):
+        raise _no_training("param_schedulers")
+
+
+def _is_group(group: Any) -> bool:
+    rates = [group[key] for key in ("lr", "initial_lr") if key in group] if _dict(group) else []
+    return "params" in _dict(group) and all(map(_is_rate, rates))
+
+
+def _is_schedule(state: Any) -> bool:
+    values, steps = _dict(state).get("base_values", []), _dict(state).get("_global_step", 0)
+    is_known = isinstance(values, list) and all(map(_is_rate, values))
+    return bool(_dict(state)) and is_known and isinstance(steps, int)
+
+
+def _is_rate(value: Any) -> bool:
+    is_number = isinstance(value, int | float) or (isinstance(value, Tensor) and value.dim() == 0)
+    return is_number and math.isfinite(value)
 
 
 def _check_end(runner: Runner, done: int) -> None:

@@ -1,8 +1,13 @@
 """A resumed run goes by its config."""
 
+import copy
+import math
+
 import pytest
+import torch
 from mmengine.hooks import Hook
 
+from retina_plugin.errors import UserError
 from retina_plugin.faults.small_training import silence, small_runner
 
 
@@ -74,6 +79,49 @@ def test_another_number_of_the_optimizer_is_gone_on_with(resumed):
     _, runner, said = resumed(decay=0.25)
     assert {group["weight_decay"] for group in runner.optim_wrapper.param_groups} == {0.25}
     assert "weight_decay 0.25 instead of 0.0" in said
+
+
+BROKEN = {
+    "optimizer.param_groups": [
+        lambda saved: saved["optimizer"].update(param_groups="x"),
+        lambda saved: saved["optimizer"].update(param_groups=[3]),
+        lambda saved: saved["optimizer"].update(param_groups=[{}]),
+        lambda saved: saved["optimizer"].pop("param_groups"),
+        lambda saved: saved["optimizer"]["param_groups"][0].update(lr="fast"),
+        lambda saved: saved["optimizer"]["param_groups"][0].update(initial_lr=math.nan),
+    ],
+    "param_schedulers": [
+        lambda saved: saved.update(param_schedulers=["a", "b"]),
+        lambda saved: saved["param_schedulers"][0].update(base_values=["a"]),
+        lambda saved: saved["param_schedulers"][1].update(_global_step="7"),
+    ],
+}
+
+
+@pytest.mark.parametrize("key", BROKEN)
+def test_what_holds_no_rates_is_a_sentence(key, tmp_path):
+    with silence():
+        small_runner(tmp_path, **options()).train()
+        path = tmp_path / "epoch_2.pth"
+        good = torch.load(path, weights_only=False)
+        for spoil in BROKEN[key]:
+            saved = copy.deepcopy(good)
+            spoil(saved)
+            torch.save(saved, path)
+            with pytest.raises(UserError, match=key):
+                small_runner(tmp_path, **options(epochs=3), resume=True).train()
+
+
+def test_milestones_of_any_kind_give_way_to_the_configs(tmp_path):
+    with silence():
+        small_runner(tmp_path, **options()).train()
+        path = tmp_path / "epoch_2.pth"
+        saved = torch.load(path, weights_only=False)
+        saved["param_schedulers"][1]["milestones"] = {1: 1, "a": 2}
+        torch.save(saved, path)
+        runner = small_runner(tmp_path, **options(epochs=3), resume=True)
+        runner.train()
+    assert list(runner.param_schedulers[1].milestones) == [3]
 
 
 def test_a_training_of_which_nothing_is_left_says_so(tmp_path, monkeypatch):
