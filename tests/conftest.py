@@ -39,6 +39,7 @@ from retina_plugin.faults.tiny_training import (
     WITHOUT_WORKERS,
     without_formatting,
 )
+from retina_plugin.kernels.native import allow_compiling
 from retina_plugin.recipe import resolve
 
 RUNS = itertools.count()
@@ -51,6 +52,12 @@ register_all_modules(init_default_scope=True)
 def fixed_seed():
     """Every test draws the same random numbers, whichever ran before it."""
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def compiling_allowed():
+    """A run that ended in an error may have left it off."""
+    allow_compiling(True)
 
 
 @pytest.fixture

@@ -26,6 +26,10 @@ COMPILE_TIMEOUT = 120  # seconds
 _may_compile = True
 
 
+class _NotNow(NotAvailable):
+    """Compiling is not allowed now."""
+
+
 def allow_compiling(allowed: bool) -> None:
     """Whether `library` may compile what is not in the cache."""
     global _may_compile  # noqa: PLW0603
@@ -48,13 +52,15 @@ def library(name: str) -> ctypes.CDLL:
 @cache
 def _loaded(name: str) -> ctypes.CDLL | NotAvailable:
     """The library, or why there is none."""
-    if not _may_compile and not is_compiled(name):  # raised, as it is not to be remembered
-        raise NotAvailable(f"{name}.c is not compiled for so short a run")
     try:
         path = _cached(name)
         if not path.exists():
+            if not _may_compile:
+                raise _NotNow(f"{name}.c is not compiled for so short a run")
             _compile(Path(__file__).with_name(f"{name}.c"), path)
         return ctypes.CDLL(str(path))
+    except _NotNow:  # another run may compile: not to be remembered
+        raise
     except NotAvailable as reason:
         return reason
     except OSError as error:

@@ -16,7 +16,6 @@ def own_cache(tmp_path, monkeypatch):
     for function in (native._loaded, native._folder):
         function.cache_clear()
     yield
-    native.allow_compiling(True)
     for function in (native._loaded, native._folder):
         function.cache_clear()
 

@@ -16,7 +16,6 @@ def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     for function in (native._loaded, native._folder):
         function.cache_clear()
-    native.allow_compiling(True)  # a run that ended in an error may have left it off
     yield tmp_path / "retina_plugin"
     for function in (native._loaded, native._folder):
         function.cache_clear()
@@ -68,6 +67,22 @@ def test_compiler_that_fails_is_quoted(own_cache, monkeypatch, tmp_path):
     calls = (tmp_path / "calls").read_text().count("x")
     assert calls == len(native.FOR_THIS_PROCESSOR)
     assert list(own_cache.glob("*")) == []
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_missing_compiler_is_named_whether_or_not_compiling_is_allowed(allowed, monkeypatch):
+    monkeypatch.setenv("CC", "no-such-compiler")
+    native.allow_compiling(allowed)
+    with pytest.raises(NotAvailable, match="no C compiler was found"):
+        library("focal")
+
+
+def test_what_may_not_be_compiled_now_may_be_later():
+    native.allow_compiling(False)
+    with pytest.raises(NotAvailable, match="not compiled for so short a run"):
+        library("focal")
+    native.allow_compiling(True)
+    assert isinstance(library("focal"), ctypes.CDLL)
 
 
 def test_library_that_does_not_load_is_no_crash(own_cache):
