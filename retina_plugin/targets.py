@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 
 import torch
-from mmdet.models.task_modules import BaseAssigner
+from mmdet.models.task_modules import AssignResult, BaseAssigner
 from mmdet.structures.bbox import get_box_tensor
 from mmengine.structures import InstanceData
 from torch import Tensor
@@ -231,10 +231,24 @@ def _foreign_codes(
     """Codes (R,) from the result of one of MMDetection's assigners on the valid anchors."""
     if valid is None:
         valid = torch.ones(len(anchors), dtype=torch.bool, device=anchors.device)
-    result = assigner.assign(InstanceData(priors=anchors[valid]), gt, crowd)
+    result = _assigned(assigner, InstanceData(priors=anchors[valid]), gt, crowd)
     codes = torch.full((len(anchors),), IGNORED, dtype=torch.long, device=anchors.device)
     codes[valid] = torch.where(result.gt_inds < 0, IGNORED, result.gt_inds - 1)
     return codes
+
+
+def _assigned(
+    assigner: BaseAssigner, anchors: InstanceData, gt: InstanceData, crowd: InstanceData | None
+) -> AssignResult:
+    try:
+        return assigner.assign(anchors, gt, crowd)
+    except (AttributeError, TypeError) as error:
+        name = type(assigner).__name__
+        raise UserError(
+            f"train_cfg.assigner: {name} asks for more than the anchors and the objects of an "
+            f"image, which are all that RetinaHead gives it ({error}): use "
+            "retina_plugin.AnchorAssigner, or MaxIoUAssigner."
+        ) from error
 
 
 def listed_targets(codes: Tensor, gts: list[InstanceData], num_classes: int) -> ListedTargets:

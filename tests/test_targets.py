@@ -1,11 +1,13 @@
 """Targets of a batch, by hand and through foreign assigners."""
 
+import pytest
 import torch
-from mmdet.models.task_modules import MaxIoUAssigner
+from mmdet.models.task_modules import ATSSAssigner, MaxIoUAssigner, UniformAssigner
 from mmengine.structures import InstanceData
 
 from retina_plugin import BACKGROUND, IGNORED, AnchorAssigner
 from retina_plugin.anchors import AnchorGrid
+from retina_plugin.errors import UserError
 from retina_plugin.targets import batch_codes, listed_targets
 
 ANCHORS = torch.tensor(
@@ -75,3 +77,16 @@ def test_own_and_foreign_assigners_give_the_same_codes():
         [BACKGROUND, IGNORED, IGNORED, 0],
     ]
     assert torch.equal(ours, stock)
+
+
+@pytest.mark.parametrize(
+    ("assigner", "reason"),
+    [
+        (ATSSAssigner(9), "bboxes"),
+        (UniformAssigner(0.1, 0.7), "decoder_priors"),
+    ],
+)
+def test_assigner_that_asks_for_more_than_anchors_is_named(assigner, reason):
+    name = type(assigner).__name__
+    with pytest.raises(UserError, match=f"train_cfg.assigner: {name} asks for more .*({reason})"):
+        batch_codes(assigner, GRID, None, GTS, [None] * 3)

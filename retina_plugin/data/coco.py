@@ -10,6 +10,7 @@ from mmengine.fileio import get_local_path
 from mmengine.logging import print_log
 
 from ..errors import UserError
+from ..log import warn
 from ..registry import DATASETS
 from .coco_file import category_names, check_class_names, collection_paused, read_coco
 from .confinement import check_file_names, leaves
@@ -69,7 +70,8 @@ class CocoDataset(MMDetCocoDataset):
         in_file = self._read_categories(content["categories"])
         images = self._read_images(content["images"])
         entries = Entries(self.ann_file, "annotation", content["annotations"])
-        if not entries.rows:
+        self.is_background = not entries.rows
+        if self.is_background:
             return [self._info(image, []) for image in content["images"]]
         asked = np.array(self.cat_ids)
         image, reason = select(entries, images, in_file, asked)
@@ -113,7 +115,7 @@ class CocoDataset(MMDetCocoDataset):
         """What `filter_cfg` leaves, and in training a word on how much that is.
 
         Raises:
-            UserError: no image is left, or in training no box.
+            UserError: no image is left, or in training no box of those that the file has.
         """
         kept = super().filter_data()
         if not kept:
@@ -122,17 +124,23 @@ class CocoDataset(MMDetCocoDataset):
                 f"{len(self.data_list)} images: filter_empty_gt leaves out those without a box of "
                 "the classes, min_size small ones."
             )
-        boxes = (box for info in kept for box in info["instances"])
-        if not self.test_mode and all(box["ignore_flag"] for box in boxes):
-            raise UserError(
-                f"{self.ann_file}: no box of the classes {', '.join(self.metainfo['classes'])} is "
-                f"left in {len(kept)} images, so nothing can be learned: see its annotations."
-            )
+        if not self.test_mode:
+            self._check_boxes(kept)
         if len(kept) < len(self.data_list):
             left_out = len(self.data_list) - len(kept)
             text = f"left out {left_out} of {len(self.data_list)} images by {self.filter_cfg}."
             print_log(f"{self.ann_file}: {text}", logger="current")
         return kept
+
+    def _check_boxes(self, kept: list[dict]) -> None:
+        """Holds the images to train with against the need of a box."""
+        if self.is_background:  # another file of a ConcatDataset may have the objects
+            warn(f"{self.ann_file} has no annotations: its {len(kept)} images are background.")
+        elif all(box["ignore_flag"] for info in kept for box in info["instances"]):
+            raise UserError(
+                f"{self.ann_file}: no box of the classes {', '.join(self.metainfo['classes'])} is "
+                f"left in {len(kept)} images, so nothing can be learned: see its annotations."
+            )
 
     def load_proposals(self) -> None:
         """MMDetection's, from JSON only.

@@ -29,24 +29,24 @@ def check(cfg: Config, splits: tuple[str, ...]) -> None:
     check_names(cfg, splits)
     coco = [each for each in datasets_of(cfg, splits) if is_coco(each[2])]
     for split, key, dataset in coco:
-        check_data(split, key, dataset)
+        check_data(key, dataset)
         check_classes(cfg, split, key, dataset)
     check_same_classes([(key, dataset) for _, key, dataset in coco])
+    if "train" in splits:
+        check_annotations([(key, dataset) for _, key, dataset in datasets_of(cfg, ("train",))])
 
 
-def check_data(split: str, key: str, dataset: ConfigDict) -> None:
+def check_data(key: str, dataset: ConfigDict) -> None:
     """Holds a COCO dataset's paths against the disk.
 
     Raises:
-        UserError: a folder, a file or the first image is missing, or nothing is annotated.
+        UserError: a folder, a file or the first image is missing.
     """
     root = dataset.get("data_root") or ""
     if root and not os.path.isdir(root):
         raise UserError(f"{key}.data_root: there is no folder {root}.")
     path = full_ann_file(dataset)
     content = read_annotations(path, f"{key}.ann_file")
-    if not content.annotations and split == "train":
-        raise UserError(f"{key}.ann_file: {path} holds no annotations, so nothing can be learned.")
     _check_first_image(root, content.first_image, key, dataset)
 
 
@@ -55,6 +55,22 @@ def _check_first_image(root: str, name: str, key: str, dataset: ConfigDict) -> N
     image = os.path.join(root, prefix, name)
     if not os.path.isfile(image):
         raise UserError(f"{key}.data_prefix.img: there is no image {image}.")
+
+
+def check_annotations(datasets: list[tuple[str, ConfigDict]]) -> None:
+    """Holds the data to train with against the need of an object; one file may be of background.
+
+    Raises:
+        UserError: all are COCO files, and none of them holds an annotation.
+    """
+    if not all(is_coco(dataset) for _, dataset in datasets):
+        return
+    files = {f"{key}.ann_file": full_ann_file(dataset) for key, dataset in datasets}
+    if not any(read_annotations(path, key).annotations for key, path in files.items()):
+        raise UserError(
+            f"{', '.join(files)}: no annotations are in {', '.join(files.values())}, so nothing "
+            "can be learned."
+        )
 
 
 def check_device(cfg: Config) -> None:

@@ -16,8 +16,10 @@ from .report import Change, print_changes
 from .resumable import make_resumable
 from .schedule import describe_schedule, scale_schedule
 from .speed import choose_speed
+from .type_names import name_types
 
 STEPS = (
+    name_types,
     drop_scope,
     follow_data_root,
     find_files,

@@ -55,10 +55,17 @@ def test_a_box_that_cannot_be_used_is_counted(build, content, logged):
 
 
 def test_training_without_a_box_is_an_error_and_testing_is_not(build, content):
-    content["annotations"] = []
+    for annotation in content["annotations"]:
+        annotation["iscrowd"] = 1
     with pytest.raises(UserError, match="no box of the classes cat, dog is left in 2 images"):
         build(content)
     assert len(build(content, test_mode=True)) == 2
+
+
+def test_a_file_of_background_alone_is_said_to_be_one(build, content, logged):
+    content["annotations"] = []
+    assert len(build(content)) == 2
+    assert "has no annotations: its 2 images are background" in logged.text
 
 
 def test_a_filter_that_leaves_nothing_is_named(build, content):

@@ -1,9 +1,11 @@
+import copy
+
 import pytest
 import torch
 
 from retina_plugin.errors import UserError
 from retina_plugin.recipe import check, resolve
-from retina_plugin.recipe.check import check_data, check_device
+from retina_plugin.recipe.check import check_annotations, check_data, check_device
 
 KEY = "train_dataloader.dataset"
 
@@ -38,19 +40,39 @@ def test_each_kind_of_mistake_is_found(custom):
 def test_a_missing_folder_and_a_missing_file_are_named(custom):
     dataset = custom().train_dataloader.dataset
     with pytest.raises(UserError, match=f"{KEY}.data_root: there is no folder nowhere"):
-        check_data("train", KEY, {**dataset, "data_root": "nowhere"})
+        check_data(KEY, {**dataset, "data_root": "nowhere"})
     with pytest.raises(UserError, match=f"{KEY}.ann_file: there is no annotation file"):
-        check_data("train", KEY, {**dataset, "ann_file": "gone.json"})
+        check_data(KEY, {**dataset, "ann_file": "gone.json"})
     with pytest.raises(UserError, match=f"{KEY}.data_prefix.img: there is no image .*train0.png"):
-        check_data("train", KEY, {**dataset, "data_prefix": {"img": "nowhere"}})
+        check_data(KEY, {**dataset, "data_prefix": {"img": "nowhere"}})
 
 
-def test_training_needs_annotations_and_testing_does_not(write_coco, tmp_path):
-    write_coco(tmp_path / "a.json", tmp_path / "a.png", annotations=())
-    dataset = {"data_root": str(tmp_path), "ann_file": "a.json"}
-    check_data("test", KEY, dataset)
-    with pytest.raises(UserError, match="holds no annotations"):
-        check_data("train", KEY, dataset)
+def test_training_needs_annotations_in_one_of_its_files(write_coco, tmp_path):
+    write_coco(tmp_path / "empty.json", annotations=())
+    write_coco(tmp_path / "full.json")
+    empty, full = (
+        {"data_root": str(tmp_path), "ann_file": f"{name}.json", "type": "CocoDataset"}
+        for name in ("empty", "full")
+    )
+    check_annotations([("a", empty), ("b", {"type": "VOCDataset"})])
+    check_annotations([("a", empty), ("b", full)])
+    with pytest.raises(UserError, match=r"a.ann_file, b.ann_file: no annotations are in .*empty"):
+        check_annotations([("a", empty), ("b", empty)])
+
+
+def test_a_file_of_background_may_stand_beside_another(custom, coco_folder, write_coco, tmp_path):
+    cfg = custom()
+    full, empty = cfg.train_dataloader.dataset, copy.deepcopy(cfg.val_dataloader.dataset)
+    write_coco(tmp_path / "empty.json", tmp_path / "a.png", ("dark", "light"), annotations=())
+    empty.update(data_root=str(tmp_path), ann_file="empty.json", data_prefix={"img": ""})
+    cfg.train_dataloader.dataset = {"type": "ConcatDataset", "datasets": [full, empty]}
+    check(cfg, ("train", "val"))
+    cfg.train_dataloader.dataset = empty
+    with pytest.raises(UserError, match="train_dataloader.dataset.ann_file: no annotations are in"):
+        check(cfg, ("train", "val"))
+    cfg = custom()
+    cfg.val_dataloader.dataset = empty
+    check(cfg, ("train", "val"))
 
 
 @pytest.mark.parametrize(
