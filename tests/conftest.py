@@ -21,6 +21,8 @@ import retina_plugin  # noqa: E402, F401, I001
 import json
 import logging
 import sys
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -31,6 +33,8 @@ from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmdet.utils import register_all_modules
 from mmengine.config import Config, ConfigDict
+from mmengine.fileio import BaseStorageBackend
+from mmengine.fileio.backends import registry_utils
 from mmengine.logging import MMLogger
 from mmengine.structures import InstanceData
 
@@ -58,6 +62,32 @@ def fixed_seed():
 def compiling_allowed():
     """A run that ended in an error may have left it off."""
     allow_compiling(True)
+
+
+class Bucket(BaseStorageBackend):
+    """A storage whose addresses begin with `bucket://`: a folder that nothing else reads."""
+
+    def __init__(self, root):
+        self.root = Path(root)
+
+    def get(self, filepath):
+        return (self.root / str(filepath).removeprefix("bucket://")).read_bytes()
+
+    def get_text(self, filepath, encoding="utf-8"):
+        return self.get(filepath).decode(encoding)
+
+    @contextmanager
+    def get_local_path(self, filepath):
+        with tempfile.NamedTemporaryFile() as copy:
+            Path(copy.name).write_bytes(self.get(filepath))
+            yield copy.name
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    """`backend_args` of a storage with the files of a folder."""
+    monkeypatch.setitem(registry_utils.backends, "bucket", Bucket)
+    return lambda root: {"backend": "bucket", "root": str(root)}
 
 
 @pytest.fixture

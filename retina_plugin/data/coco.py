@@ -162,7 +162,8 @@ class CocoDataset(MMDetCocoDataset):
             )
         self.data_prefix.setdefault("img", "")
         super()._join_prefix()
-        self.images.keep_in(self.data_root, self.data_prefix["img"])
+        folders = (self.data_root, self.data_prefix["img"])
+        self.images.keep_in(*folders, backend_args=self.backend_args)
 
     def prepare_data(self, idx: int) -> Any:
         """Runs the pipeline on one image; None where the image is skipped.

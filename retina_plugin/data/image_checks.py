@@ -1,12 +1,14 @@
 """What is held against an image before and after it is prepared, and what was passed over."""
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from ..errors import UserError
 from ..log import warn
 from .confinement import is_inside
 from .image_header import declared_size
+from .storage import is_on_disk
 
 SHOWN = 5  # unreadable images that an error lists
 
@@ -37,10 +39,10 @@ class ImageChecks:
         self.degenerate = 0
         self._checked: dict[int, int] = {}  # by image id, of which state of its file
 
-    def keep_in(self, *folders: str | None) -> None:
-        """Set the folders that images must lie in."""
+    def keep_in(self, *folders: str | None, backend_args: Mapping[str, Any] | None = None) -> None:
+        """Set the folders that images must lie in, and the storage where these are."""
         given = [folder for folder in folders if folder]
-        self.is_local = not any("://" in folder for folder in given)
+        self.is_local = is_on_disk(given, backend_args)
         self.folders = tuple(os.path.realpath(folder) for folder in given or ["."])
 
     def check_file(self, info: dict, ann_file: str) -> None:

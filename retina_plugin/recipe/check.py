@@ -10,7 +10,7 @@ from .annotations import read_annotations
 from .classes import check_classes, check_same_classes, is_coco
 from .datasets import datasets_of
 from .names import check_names
-from .paths import full_ann_file
+from .paths import full_ann_file, is_on_disk
 from .safe_names import check_safe_names
 
 
@@ -43,11 +43,11 @@ def check_data(key: str, dataset: ConfigDict) -> None:
         UserError: a folder, a file or the first image is missing.
     """
     root = dataset.get("data_root") or ""
-    if root and not os.path.isdir(root):
+    if root and is_on_disk(dataset) and not os.path.isdir(root):
         raise UserError(f"{key}.data_root: there is no folder {root}.")
-    path = full_ann_file(dataset)
-    content = read_annotations(path, f"{key}.ann_file")
-    _check_first_image(root, content.first_image, key, dataset)
+    first = read_annotations(dataset, key).first_image
+    if is_on_disk(dataset):
+        _check_first_image(root, first, key, dataset)
 
 
 def _check_first_image(root: str, name: str, key: str, dataset: ConfigDict) -> None:
@@ -65,12 +65,10 @@ def check_annotations(datasets: list[tuple[str, ConfigDict]]) -> None:
     """
     if not all(is_coco(dataset) for _, dataset in datasets):
         return
-    files = {f"{key}.ann_file": full_ann_file(dataset) for key, dataset in datasets}
-    if not any(read_annotations(path, key).annotations for key, path in files.items()):
-        raise UserError(
-            f"{', '.join(files)}: no annotations are in {', '.join(files.values())}, so nothing "
-            "can be learned."
-        )
+    if not any(read_annotations(dataset, key).annotations for key, dataset in datasets):
+        keys = ", ".join(f"{key}.ann_file" for key, _ in datasets)
+        files = ", ".join(full_ann_file(dataset) for _, dataset in datasets)
+        raise UserError(f"{keys}: no annotations are in {files}, so nothing can be learned.")
 
 
 def check_device(cfg: Config) -> None:

@@ -8,7 +8,6 @@ from ..errors import UserError
 from .annotations import read_annotations
 from .classes import class_names
 from .datasets import datasets_of
-from .paths import full_ann_file
 from .report import Change
 
 KEY = "inverse_frequency"
@@ -36,7 +35,7 @@ def weigh_classes(cfg: Config) -> list[Change]:
         )
     counts, classes = Counter[str](), None
     for _, key, dataset in datasets_of(cfg, ("train",)):
-        counts.update(read_annotations(full_ann_file(dataset), f"{key}.ann_file").objects)
+        counts.update(read_annotations(dataset, key).objects)
         classes = classes or class_names(dataset)
     if not classes:
         raise UserError(

@@ -89,7 +89,7 @@ def class_names(dataset: ConfigDict) -> Any:
 
 def classes_in_file(dataset: ConfigDict, key: str) -> tuple[str, ...]:
     """The class names of a dataset's annotation file, in the file's order."""
-    return read_annotations(full_ann_file(dataset), f"{key}.ann_file").names
+    return read_annotations(dataset, key).names
 
 
 def is_coco(dataset: ConfigDict) -> bool:

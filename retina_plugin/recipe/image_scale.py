@@ -22,11 +22,11 @@ def native_scale(cfg: Config) -> tuple[int, int]:
         UserError: the annotation file does not give every image's size.
     """
     _, key, dataset = next(iter(datasets_of(cfg)))
-    path = full_ann_file(dataset)
-    size = read_annotations(path, f"{key}.ann_file").median_size
+    size = read_annotations(dataset, key).median_size
     if size is None:
         raise UserError(
-            f"image_scale='auto' needs width and height of every image in {path}: "
+            f"image_scale='auto' needs width and height of every image in "
+            f"{full_ann_file(dataset)}: "
             "add them, or set image_scale to (LONG,SHORT) in pixels."
         )
     return min(size[0], LARGEST[0]), min(size[1], LARGEST[1])

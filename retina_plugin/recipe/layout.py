@@ -17,7 +17,7 @@ from mmengine.config import Config, ConfigDict
 from ..errors import UserError
 from .annotations import read_annotations
 from .datasets import datasets_of, written_for
-from .paths import full_ann_file
+from .paths import full_ann_file, is_on_disk
 from .report import Change
 
 NAMES = {"train": ("train",), "val": ("val", "valid", "validation")}
@@ -51,6 +51,11 @@ def _fill_ann_file(split: str, key: str, dataset: ConfigDict) -> list[Change]:
     if dataset.get("ann_file"):
         return []
     root = dataset.data_root
+    if not is_on_disk(dataset):
+        raise UserError(
+            f"data_root: {root} is on a storage, where files cannot be looked for; name the file "
+            f"with --cfg-options {key}.ann_file=FILE and its images with {key}.data_prefix.img."
+        )
     if not os.path.isdir(root):
         raise UserError(f"data_root: there is no folder {root}.")
     candidates = [file.format(name) for file in FILES for name in NAMES[split]]
@@ -67,15 +72,16 @@ def _fill_ann_file(split: str, key: str, dataset: ConfigDict) -> list[Change]:
 def _fill_images(split: str, key: str, dataset: ConfigDict) -> list[Change]:
     if dataset.get("data_prefix", {}).get("img"):
         return []
-    path = full_ann_file(dataset)
-    first = read_annotations(path, f"{key}.ann_file").first_image
+    if not is_on_disk(dataset):
+        return []
+    first = read_annotations(dataset, key).first_image
     folders = [folder.format(name) for folder in FOLDERS for name in NAMES[split]]
     for folder in folders:
         if first and os.path.isfile(os.path.join(dataset.data_root, folder, first)):
             dataset.data_prefix = {"img": folder}
             return [Change(f"{key}.data_prefix.img", folder, f"holds {first}")] if folder else []
     raise UserError(
-        f"data_root: the first image of {path}, {first!r}, is in none of the folders "
-        f"{', '.join(dict.fromkeys(folders))} of {dataset.data_root}; name the folder with "
+        f"data_root: the first image of {full_ann_file(dataset)}, {first!r}, is in none of the "
+        f"folders {', '.join(dict.fromkeys(folders))} of {dataset.data_root}; name the folder with "
         f"--cfg-options {key}.data_prefix.img=FOLDER."
     )

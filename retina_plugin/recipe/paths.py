@@ -4,6 +4,7 @@ import os
 
 from mmengine.config import Config, ConfigDict
 
+from ..data import storage
 from ..errors import UserError
 from .datasets import datasets_of, evaluators_of, written_for
 from .report import Change
@@ -12,6 +13,11 @@ from .report import Change
 def full_ann_file(dataset: ConfigDict) -> str:
     """The annotation file of a dataset, as the dataset itself will open it."""
     return os.path.join(dataset.get("data_root") or "", dataset.get("ann_file") or "")
+
+
+def is_on_disk(dataset: ConfigDict) -> bool:
+    """Whether a dataset's annotations and images are files of this machine."""
+    return storage.is_on_disk([full_ann_file(dataset)], dataset.get("backend_args"))
 
 
 def follow_data_root(cfg: Config) -> list[Change]:

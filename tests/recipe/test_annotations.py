@@ -18,7 +18,7 @@ def read(tmp_path):
         path = tmp_path / "a.json"
         text = content if isinstance(content, str) else json.dumps(content)
         path.write_text(text, encoding=encoding)
-        return read_annotations(str(path), "the.key")
+        return read_annotations({"ann_file": str(path)}, "the.key")
 
     return write_and_read
 
@@ -67,12 +67,12 @@ def test_a_broken_file_is_one_sentence_with_file_and_key(read, tmp_path, content
     with pytest.raises(UserError, match=problem) as caught:
         read(content)
     assert str(tmp_path / "a.json") in str(caught.value)
-    assert str(caught.value).startswith("the.key:")
+    assert str(caught.value).startswith("the.key.ann_file:")
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match="no annotation file .*gone.json"):
-        read_annotations(str(tmp_path / "gone.json"), "key")
+        read_annotations({"ann_file": str(tmp_path / "gone.json")}, "key")
 
 
 def test_a_byte_order_mark_is_read_over(read):
@@ -82,3 +82,24 @@ def test_a_byte_order_mark_is_read_over(read):
 def test_a_file_that_changed_is_read_again(read):
     assert read(GOOD).annotations == 3
     assert read({**GOOD, "annotations": []}).annotations == 0
+
+
+def test_a_file_on_a_storage_is_fetched_once(bucket, tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps(GOOD))
+    dataset = {"ann_file": "bucket://a.json", "backend_args": bucket(tmp_path)}
+    assert read_annotations(dataset, "key").names == ("b", "a")
+    (tmp_path / "a.json").unlink()
+    assert read_annotations(dataset, "key").names == ("b", "a")
+
+
+def test_what_cannot_be_fetched_is_named(bucket, tmp_path):
+    dataset = {"ann_file": "bucket://gone.json", "backend_args": bucket(tmp_path)}
+    with pytest.raises(UserError, match="key.ann_file: cannot fetch bucket://gone.json: .*No such"):
+        read_annotations(dataset, "key")
+
+
+def test_what_is_wrong_in_a_fetched_file_has_its_own_name(bucket, tmp_path):
+    (tmp_path / "broken.json").write_text("{")
+    dataset = {"ann_file": "bucket://broken.json", "backend_args": bucket(tmp_path)}
+    with pytest.raises(UserError, match="key.ann_file: bucket://broken.json is not valid JSON"):
+        read_annotations(dataset, "key")

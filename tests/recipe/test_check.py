@@ -2,6 +2,7 @@ import copy
 
 import pytest
 import torch
+from mmdet.registry import DATASETS, METRICS
 
 from retina_plugin.errors import UserError
 from retina_plugin.recipe import check, resolve
@@ -73,6 +74,20 @@ def test_a_file_of_background_may_stand_beside_another(custom, coco_folder, writ
     cfg = custom()
     cfg.val_dataloader.dataset = empty
     check(cfg, ("train", "val"))
+
+
+def test_data_on_a_storage_is_read_from_there(custom, bucket, coco_folder):
+    cfg, name, there = custom(), coco_folder.name, bucket(coco_folder.parent)
+    dataset = cfg.val_dataloader.dataset
+    dataset.update(data_root=name, backend_args=there)
+    dataset.pipeline[0].backend_args = there
+    cfg.val_evaluator.update(ann_file=f"{name}/annotations/val.json", backend_args=there)
+    check(cfg, ("val",))
+    assert DATASETS.build(dataset)[0]["inputs"].shape[0] == 3
+    assert METRICS.build(cfg.val_evaluator)._coco_api.getImgIds()
+    dataset.ann_file = "gone.json"
+    with pytest.raises(UserError, match="val_dataloader.dataset.ann_file: cannot fetch .*/gone"):
+        check(cfg, ("val",))
 
 
 @pytest.mark.parametrize(

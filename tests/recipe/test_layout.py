@@ -66,3 +66,18 @@ def test_a_missing_image_folder_names_the_image(load, write_coco, tmp_path):
 
 def test_other_configs_are_left_alone(load, tmp_path):
     assert find_files(load("retinanet_r50", data_root=str(tmp_path))) == []
+
+
+def test_files_on_a_storage_are_not_looked_for(load, bucket, tmp_path):
+    cfg = load("retinanet_custom", data_root="bucket://")
+    follow_data_root(cfg)
+    datasets = [
+        cfg.train_dataloader.dataset,
+        cfg.val_dataloader.dataset,
+        cfg.test_dataloader.dataset,
+    ]
+    with pytest.raises(UserError, match="data_root: bucket:// is on a storage.*name the file"):
+        find_files(cfg)
+    for dataset in datasets:
+        dataset.update(ann_file="a.json", backend_args=bucket(tmp_path))
+    assert find_files(cfg) == []
