@@ -64,7 +64,12 @@ class CheckpointHook(MMEngineCheckpointHook):
                 self._remove(path)
 
     def _save(self, runner: Runner, name: str, meta: dict, by_epoch: bool) -> None:
-        """Save, then say that it is the last."""
+        """Save, then say that it is the last.
+
+        Before it, hooks have `before_checkpoint` called in all processes: MMEngine's
+        `before_save_checkpoint` is of the first alone, which must not wait there for the others.
+        """
+        runner.call_hook("before_checkpoint")
         self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
         runner.message_hub.update_info("last_ckpt", self.last_ckpt)
         self._gradients = waiting_gradients(unwrapped(runner.model))

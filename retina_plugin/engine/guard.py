@@ -91,8 +91,12 @@ class GuardHook(Hook):
         all_reduce(bad, op="max")  # all processes act, or none: a diagnosis may wait for the others
         return fetch(bad)
 
+    def before_checkpoint(self, runner: Runner) -> None:
+        """Wait for the last verdict, in all processes: a diagnosis may wait for the others."""
+        self._act(runner)
+
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:  # noqa: ARG002
-        """Wait for the last verdict."""
+        """Wait for the last verdict where MMEngine's own hook saves, in the first process alone."""
         self._act(runner)
 
     def before_val_epoch(self, runner: Runner) -> None:

@@ -22,6 +22,9 @@ class FakeRunner:
         self.logger = MMLogger.get_current_instance()
         self.message_hub = MessageHub(str(work_dir))
 
+    def call_hook(self, name):
+        pass
+
     def save_checkpoint(self, out_dir, filename, *_, backend_args=None, **__):
         content = {"w": torch.full((9,), float(self.epoch))}
         save_checkpoint(content, os.path.join(out_dir, filename), backend_args=backend_args)

@@ -212,6 +212,16 @@ def test_other_policies_and_ceilings_are_refused(key, value):
         GuardHook(**{key: value})
 
 
+def test_before_a_checkpoint_every_process_has_acted(make_runner, monkeypatch):
+    """Of a process that is not the first: MMEngine saves nothing there, nor calls a hook for it."""
+    monkeypatch.setattr("retina_plugin.engine.guard._on_accelerator", lambda runner: True)
+    runner = make_runner({2}, spoil_pixels)
+    monkeypatch.setattr(runner, "save_checkpoint", lambda *_, **__: None)
+    with pytest.raises(UserError, match="iteration 2 was not finite"):
+        runner.train()
+    assert not (Path(runner.work_dir) / "last_checkpoint").exists()
+
+
 @pytest.mark.parametrize("at", [1, 2])
 def test_on_an_accelerator_the_verdict_comes_late_but_before_anything_is_saved(
     make_runner, monkeypatch, at
