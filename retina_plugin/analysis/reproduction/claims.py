@@ -59,8 +59,7 @@ def are_alike(rows: tuple[str, ...]) -> Judge:
         words = f"{names}: {found.words()} from lowest to highest"
         if math.isnan(found.error):
             return OPEN, words
-        is_none = found.gap <= max(ALIKE * ordered[-1].mean, SURE * found.error)
-        return (HOLDS if is_none else FAILS), words
+        return likeness(found, ALIKE * ordered[-1].mean), words
 
     return judge
 
@@ -72,6 +71,16 @@ def verdict(found: Difference) -> str:
     if abs(found.gap) <= SURE * found.error:
         return NOISE
     return HOLDS if found.gap > 0 else FAILS
+
+
+def likeness(found: Difference, allowed: float) -> str:
+    """Whether rows are alike: surely no further apart than is allowed, surely further, or neither.
+
+    Where the noise is large this is neither, never that they are alike.
+    """
+    if found.gap + SURE * found.error <= allowed:
+        return HOLDS
+    return FAILS if found.gap - SURE * found.error > allowed else NOISE
 
 
 def _best(sample: Sample, rows: tuple[str, ...], samples: Samples) -> str:
@@ -86,7 +95,7 @@ def _said(sample: Sample) -> str:
 
 CLAIMS = (
     Claim(
-        "Cross entropy needs the prior pi: with the usual initialisation it diverges",
+        "Cross entropy needs the prior pi in the place of the usual initialisation",
         "30.2, where the other diverges",
         is_better((CE,), (USUAL,)),
     ),

@@ -49,7 +49,8 @@ def by_row(found: list[Finished], groups: list[list[str]]) -> dict[str, list[Fin
 
 def ap_of(row: str, runs: list[Finished], metric: str = "AP") -> Sample:
     """One metric over the seeds; 0 where a run was stopped."""
-    return Sample(row, {run.seed: run.metrics.get(metric, 0.0) for run in runs})
+    diverged = frozenset(run.seed for run in runs if run.ended)
+    return Sample(row, {run.seed: run.metrics.get(metric, 0.0) for run in runs}, diverged)
 
 
 def papers_numbers(metafile: Path) -> dict[str, dict[str, float]]:

@@ -18,6 +18,7 @@ class Sample:
 
     row: str
     by_seed: Mapping[int, float]
+    diverged: frozenset[int] = frozenset()  # seeds
 
     @property
     def values(self) -> list[float]:
@@ -68,6 +69,8 @@ def difference(one: Sample, other: Sample, noise: float) -> Difference:
 def noise_of(*folders: Iterable[Sample]) -> float:
     """Standard deviation of the difference of two rows on one seed; NaN if no two share two seeds.
 
+    Of runs that were trained to the end: a divergence is what a row does, no noise of the others.
+
     Args:
         folders: rows that are compared with each other; one training under several names counts
             once.
@@ -76,7 +79,7 @@ def noise_of(*folders: Iterable[Sample]) -> float:
     for samples in folders:
         distinct = {tuple(sorted(each.by_seed.items())): each for each in samples}
         for one, other in itertools.combinations(distinct.values(), 2):
-            gaps = _gaps(one, other)
+            gaps = _gaps(one, other, one.diverged | other.diverged)
             if len(gaps) > 1:
                 squares += statistics.variance(gaps) * (len(gaps) - 1)
                 freedom += len(gaps) - 1
@@ -97,6 +100,6 @@ def mean_and_spread(sample: Sample) -> str:
     return f"{100 * sample.mean:.1f}{spread}"
 
 
-def _gaps(one: Sample, other: Sample) -> list[float]:
-    common = sorted(one.by_seed.keys() & other.by_seed.keys())
+def _gaps(one: Sample, other: Sample, without: frozenset[int] = frozenset()) -> list[float]:
+    common = sorted((one.by_seed.keys() & other.by_seed.keys()) - without)
     return [one.by_seed[seed] - other.by_seed[seed] for seed in common]

@@ -12,7 +12,7 @@ from ...engine.border import exit_code
 from ...errors import UserError
 from ..shown_tables import AP, Page, Shown, print_page, terminal, write_html, write_markdown
 from .blocks import BLOCKS, Block
-from .claims import CLAIMS, FAILS, HOLDS, NOISE, OPEN, SURE, verdict
+from .claims import ALIKE, CLAIMS, FAILS, HOLDS, NOISE, OPEN, SURE, verdict
 from .miniature import FOLDER
 from .plan import digests_of, groups_of, rows_in
 from .reproduced import Reproduced, by_row, papers_numbers
@@ -182,8 +182,9 @@ def _claims(samples: Samples, noise: float) -> Shown:
     rows = [(claim.text, claim.paper, *claim.judge(samples, noise)) for claim in CLAIMS]
     cells = [(text, paper, measured, verdict) for text, paper, verdict, measured in rows]
     note = (
-        f"A run that diverged counts as AP 0. {noise_said(noise)} Rows are alike if the highest "
-        "and the lowest differ by no more than noise may make, or than a fiftieth of the AP."
+        f"A run that diverged counts as AP 0. {noise_said(noise)} The best of several rows is "
+        "chosen by these same runs, which favours the side that has more rows to choose from. Rows "
+        f"are alike if the highest and the lowest are surely less than {ALIKE:.0%} of the AP apart."
     )
     return Shown("Claims", ("claim", "paper", "measured", "verdict"), cells, note, CLAIMS_LEAD)
 
@@ -197,6 +198,7 @@ def noise_said(noise: float) -> str:
         )
     return (
         "Rows are compared on the seeds that both have; on one seed a difference varies by "
-        f"{100 * noise:.1f} (standard deviation, pooled over all pairs of rows). ± after a "
+        f"{100 * noise:.1f} (standard deviation, pooled over all pairs of rows, without runs that "
+        "diverged). ± after a "
         f"difference is its standard error; one counts if it is over {SURE:.0f} of them."
     )

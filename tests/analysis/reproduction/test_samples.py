@@ -74,6 +74,17 @@ def test_one_training_under_several_names_does_not_hide_the_noise():
     assert noise_of([one, Sample("c", one.by_seed), other]) == noise_of([one, other])
 
 
+def test_a_divergence_is_no_noise_of_other_rows():
+    """One that counts as 0 would make every difference of the others look like noise."""
+    one, other = sample("a", 0.2, 0.2, 0.2), sample("b", 0.20, 0.22, 0.2)
+    stopped = Sample("c", {0: 0.3, 1: 0.0, 2: 0.31}, frozenset({1}))
+    finished = Sample("c", {0: 0.3, 2: 0.31})
+    assert noise_of([one, other, stopped]) == noise_of([one, other, finished])
+    assert difference(one, stopped, 0.0).gap == pytest.approx(0.2 - 0.61 / 3)
+    dead = Sample("d", {0: 0.0, 1: 0.0, 2: 0.0}, frozenset({0, 1, 2}))
+    assert noise_of([one, other, dead]) == noise_of([one, other])
+
+
 def test_noise_needs_two_rows_with_two_common_seeds():
     assert math.isnan(noise_of([]))
     assert math.isnan(noise_of([sample("a", 0.1, 0.2), sample("b", 0.1)]))
