@@ -88,8 +88,9 @@ def write_html(page: Page, path: Path) -> None:
 
 def _table(each: Shown, style: box.Box) -> Table:
     made = Table(*each.columns, box=style)
+    bar = r"\|" if style is box.MARKDOWN else "|"
     for row in each.rows:
-        made.add_row(*map(Text, row))
+        made.add_row(*(Text(cell.replace("|", bar)) for cell in row))
     return made
 
 

@@ -20,6 +20,11 @@ def test_a_row_is_one_line_of_markdown_however_long(tmp_path):
     assert text.startswith("intro\n\n### [b]title\n\nlead\n\n|")
 
 
+def test_a_bar_in_a_name_ends_no_cell_of_markdown(tmp_path):
+    write_markdown(Page("page", [Shown("t", ("a", "b"), [("x|y", "z")], "")]), tmp_path / "page.md")
+    assert r"| x\|y | z |" in (tmp_path / "page.md").read_text()
+
+
 def test_brackets_are_text_and_no_markup(tmp_path, capsys):
     print_page(PAGE, Console(width=200))
     write_markdown(PAGE, tmp_path / "page.md")

@@ -7,7 +7,6 @@ from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import torch
 from mmengine.logging import MMLogger
@@ -15,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ...engine.border import exit_code
-from ..arguments import check_device
+from ..arguments import check_device, check_folder, check_positive
 from ..timing import interleaved
 from .plot import plot
 from .roofline import Limits, least_seconds, measured_limits
@@ -33,17 +32,14 @@ def benchmark(**arguments: object) -> int:
 
 def _benchmark(arguments: SimpleNamespace) -> None:
     check_device(arguments.device)
-    fields = Setting.__dataclass_fields__
-    setting = Setting(**{key: getattr(arguments, key) for key in fields})
-    changes: list[dict[str, Any]] = [{}]
-    if arguments.vary:
-        changes = [{arguments.vary: value} for value in arguments.values or []]
+    check_positive(arguments, "repeats")
+    check_folder(arguments.out, "--out")
+    setting, settings = settings_of(arguments)
     rows: list[Row] = []
     console = Console(width=WIDTH)
     MMLogger.get_current_instance().setLevel(logging.WARNING)  # results come in tables
     limits = measured_limits(setting.device)
-    for change in changes:
-        at = replace(setting, **change)
+    for at in settings:
         for stage in arguments.stages:
             cases, with_memory = STAGES[stage](at), stage not in WITHOUT_TENSORS
             measured = interleaved(cases, arguments.repeats, at.device, with_memory=with_memory)
@@ -53,11 +49,24 @@ def _benchmark(arguments: SimpleNamespace) -> None:
     forms = paths(setting)
     console.print("ours ran:", ", ".join(f"{part} {form}" for part, form in forms.items()))
     console.print(f"this machine: {limits}")
+    save(rows, forms, limits, arguments.out)
     for line in slope_lines(rows, arguments.vary):
         console.print(line)
-    console.print(f"figures and plot: {arguments.out}", markup=False)
-    save(rows, forms, limits, arguments.out)
     plot(rows, arguments.vary, arguments.out / "benchmark.png")
+    console.print(f"figures and plot: {arguments.out}", markup=False)
+
+
+def settings_of(arguments: SimpleNamespace) -> tuple[Setting, list[Setting]]:
+    """The sizes that are given, and all at which is measured.
+
+    Raises:
+        UserError: one of them is no size.
+    """
+    fields = Setting.__dataclass_fields__
+    setting = Setting(**{key: getattr(arguments, key) for key in fields})
+    if not arguments.vary:
+        return setting, [setting]
+    return setting, [replace(setting, **{arguments.vary: each}) for each in arguments.values]
 
 
 def table_of(row: Row) -> Table:

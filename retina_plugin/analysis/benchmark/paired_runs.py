@@ -1,6 +1,7 @@
 """Trains ours and stock MMDetection's RetinaNet with the same seeds, and compares their AP."""
 
 import json
+import math
 import statistics
 import time
 from dataclasses import asdict, dataclass
@@ -14,7 +15,11 @@ from rich.table import Table
 
 from ...engine.border import exit_code
 from ...engine.launch import completed, read_config
+from ...engine.safe_files import write_whole
 from ...errors import UserError
+from ..arguments import check_folder
+from ..dataset_name import evaluation_data
+from ..kept_files import content_of, instance
 from ..scalars import last_metrics
 from ..trainings import run_logged
 from .stock_twin import stock_twin
@@ -32,6 +37,7 @@ class Run:
     AP: float
     AP50: float
     seconds: float
+    data: str  # names and digests of the annotations
 
 
 def against_stock(**arguments: object) -> int:
@@ -41,9 +47,12 @@ def against_stock(**arguments: object) -> int:
 
 
 def _against_stock(arguments: SimpleNamespace) -> None:
+    check_folder(arguments.out, "--out")
     cfg = completed(read_config(arguments), ("train", "val"), arguments)
-    runs = compare(cfg, arguments.train_script, arguments.out, arguments.seeds)
-    print_table(runs, title=f"{Path(arguments.config).stem}, {len(arguments.seeds)} seeds")
+    seeds = list(dict.fromkeys(arguments.seeds))
+    runs = compare(cfg, arguments.train_script, arguments.out, seeds)
+    many = f"{len(seeds)} seeds" if len(seeds) > 1 else f"seed {seeds[0]}"
+    print_table(runs, title=f"{Path(arguments.config).stem}, {many}")
 
 
 def compare(cfg: Config, train_script: Path, out: Path, seeds: list[int]) -> list[Run]:
@@ -58,12 +67,15 @@ def compare(cfg: Config, train_script: Path, out: Path, seeds: list[int]) -> lis
         seeds: of the runs; a pair shares weights' and data's random numbers.
 
     Raises:
-        UserError: a training failed, or `out` holds the results of another config.
+        UserError: a training failed or was not evaluated, or `out` holds the results of another
+            config, of other data, or a broken file.
     """
+    twin = stock_twin(cfg)
+    data = "; ".join(evaluation_data(cfg, split) for split in ("train", "val"))
     out.mkdir(parents=True, exist_ok=True)
-    for side, config in zip(SIDES, (stock_twin(cfg), cfg), strict=True):
+    for side, config in zip(SIDES, (twin, cfg), strict=True):
         _keep(config, out / f"{side}.py")
-    return [_run(side, seed, train_script, out) for seed in seeds for side in SIDES]
+    return [_run(side, seed, data, train_script, out) for seed in seeds for side in SIDES]
 
 
 def _keep(config: Config, path: Path) -> None:
@@ -72,14 +84,17 @@ def _keep(config: Config, path: Path) -> None:
     config.dump(path)
 
 
-def _run(side: str, seed: int, train_script: Path, out: Path) -> Run:
-    result = out / f"{side}_seed{seed}.json"
+def _run(side: str, seed: int, data: str, train_script: Path, out: Path) -> Run:
+    result, what = out / f"{side}_seed{seed}.json", "figures of a training"
     if not result.exists():
         started = time.monotonic()
         metrics = _train(out / f"{side}.py", seed, train_script, out / f"{side}_seed{seed}")
-        run = Run(side, seed, seconds=round(time.monotonic() - started, 1), **metrics)
-        result.write_text(json.dumps(asdict(run)) + "\n")
-    return Run(**json.loads(result.read_text()))
+        run = Run(side, seed, seconds=round(time.monotonic() - started, 1), data=data, **metrics)
+        write_whole(result, (json.dumps(asdict(run)) + "\n").encode())
+    run = instance(Run, content_of(result, what), result, what)
+    if run.data != data:
+        raise UserError(f"--out: {result} is of {run.data}, not of {data}; name a new folder.")
+    return run
 
 
 def _train(config: Path, seed: int, train_script: Path, work_dir: Path) -> dict[str, float]:
@@ -88,15 +103,21 @@ def _train(config: Path, seed: int, train_script: Path, work_dir: Path) -> dict[
     if code:
         raise UserError(f"the training of {config.stem} with seed {seed} failed: see {log}.")
     found = last_metrics(work_dir)
+    for name in METRICS:
+        if found.get(name, -1) < 0:
+            raise UserError(
+                f"{work_dir}: its evaluation gives no {name}: val_evaluator.metric_items lacks it, "
+                "or the validation data hold no objects."
+            )
     return {name: found[name] for name in METRICS}
 
 
 def difference(runs: list[Run], metric: str) -> tuple[float, float]:
-    """Mean and standard error of ours minus stock over paired seeds; the error is 0 for one."""
+    """Mean and standard error of ours minus stock over paired seeds; the error is NaN for one."""
     value = {(run.side, run.seed): getattr(run, metric) for run in runs}
     seeds = {run.seed for run in runs}
     gaps = [value["ours", seed] - value["stock", seed] for seed in seeds]
-    error = statistics.stdev(gaps) / len(gaps) ** 0.5 if len(gaps) > 1 else 0.0
+    error = statistics.stdev(gaps) / len(gaps) ** 0.5 if len(gaps) > 1 else math.nan
     return statistics.mean(gaps), error
 
 
@@ -112,6 +133,6 @@ def print_table(runs: list[Run], title: str) -> None:
     cells = []
     for metric in METRICS:
         mean, error = difference(runs, metric)
-        cells += ["", f"{mean:+.3f} ± {error:.3f}"]
+        cells += ["", f"{mean:+.3f}" + ("" if math.isnan(error) else f" ± {error:.3f}")]
     table.add_row("ours - stock", *cells)
     Console().print(table)

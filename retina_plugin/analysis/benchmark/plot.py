@@ -9,7 +9,7 @@ from .rows import Row, by_stage, case_names, series
 
 MARKERS = "osD^v"
 LIMIT_LINE = {"color": "0.5", "linewidth": 3, "label": "the machine's limit"}
-AXIS_NAMES = {"gts": "boxes", "width": "width, pixels", "batch": "images in a batch"}
+AXIS_NAMES = {"gts": "boxes", "width": "width, px", "batch": "images in a batch"}
 
 
 def plot(rows: list[Row], vary: str | None, path: Path) -> None:
@@ -21,12 +21,14 @@ def plot(rows: list[Row], vary: str | None, path: Path) -> None:
     figure, axes = pyplot.subplots(
         1, len(stages), figsize=(3.8 * len(stages), 4.4), squeeze=False, layout="constrained"
     )
+    names = case_names(rows)  # of all panels, so that a case looks the same in each
     for (stage, own), axis in zip(stages.items(), axes[0], strict=True):
         if vary:
-            _lines(axis, own, vary)
+            _lines(axis, own, vary, names)
         else:
             _bars(axis, own[0])
-        axis.set(title=stage, ylabel="milliseconds")
+        against = f" against {AXIS_NAMES.get(vary, vary)}" if vary else ""
+        axis.set(title=f"{stage}{against}", ylabel="milliseconds")
         axis.legend(
             loc="upper center", bbox_to_anchor=(0.5, -0.16), fontsize="small", frameon=False
         )
@@ -47,8 +49,10 @@ def _bars(axis: Any, row: Row) -> None:
         axis.axhline(row.limit * 1e3, **LIMIT_LINE)
 
 
-def _lines(axis: Any, rows: list[Row], vary: str) -> None:
-    for i, name in enumerate(case_names(rows)):
+def _lines(axis: Any, rows: list[Row], vary: str, names: list[str]) -> None:
+    for i, name in enumerate(names):
+        if name not in case_names(rows):
+            continue
         style = {"marker": MARKERS[i], "linestyle": ("-", "--", ":")[i % 3], "color": "black"}
         axis.loglog(*series(rows, name, vary), label=name, **style)
     limits = {getattr(r.setting, vary): r.limit * 1e3 for r in rows if r.limit is not None}

@@ -24,8 +24,10 @@ def slope_lines(rows: list[Row], vary: str | None) -> list[str]:
     for stage, own in by_stage(rows).items() if vary else ():
         for name in case_names(own):
             x, y = series(own, name, str(vary))
-            if len(x) > 1:
-                power = np.polyfit(np.log(x), np.log(y), 1)[0]
+            above_0 = np.array(x) > 0  # a line of logarithms has no place for 0 gts
+            if above_0.sum() > 1:
+                sizes, times = np.array(x)[above_0], np.array(y)[above_0]
+                power = np.polyfit(np.log(sizes), np.log(times), 1)[0]
                 lines.append(f"{stage}, {name}: time grows as {vary}^{power:.2f}")
     return lines
 

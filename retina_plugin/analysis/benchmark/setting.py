@@ -10,11 +10,14 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from ...anchors import AnchorGrid
+from ...bounds import COUNT, WHOLE_FROM_0, check_number, check_numbers
+from ...errors import UserError
 from ...settings import ANCHORS
 
 Cases = dict[str, Callable[[], object]]
 STOCK, BEST, OURS = "stock", "stock, best settings", "ours"
 GT_SEED = 0
+DEPTHS = (18, 50, 101)  # of which there is a config
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,16 @@ class Setting:
     depth: int = 50
     images: int = 1000
     device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        """Raise UserError for a size that is none; there may be no gts."""
+        sizes = ("height", "width", "batch", "classes", "images")
+        check_numbers("The benchmark", COUNT, **{name: getattr(self, name) for name in sizes})
+        check_number("The benchmark", "gts", self.gts, WHOLE_FROM_0)
+        if self.depth not in DEPTHS:
+            raise UserError(
+                f"The benchmark expects depth to be one of {DEPTHS}, but got {self.depth}."
+            )
 
 
 def grid_of(setting: Setting) -> AnchorGrid:

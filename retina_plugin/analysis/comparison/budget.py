@@ -41,7 +41,7 @@ class Trained:
     ended: str  # "" if it went to its end, else the sentence that it ended with
     metrics: dict[str, float]
     checkpoint: str
-    settings: str  # digest of model, optimizer, datasets and their pipelines
+    settings: str  # of `digest_of`
 
 
 def trained(
@@ -119,8 +119,8 @@ def kept(name: str, cfg: Config, minutes: float, data: str, folder: Path) -> Tra
         )
     if found.settings != digest_of(cfg):
         raise UserError(
-            f"{file} is of another model, optimizer, dataset or pipeline than now: trainings that "
-            "differ are not compared; use another --out."
+            f"{file} is of another model, optimizer, dataset, pipeline, hook or evaluator than "
+            "now: trainings that differ are not compared; use another --out."
         )
     if found.checkpoint and not Path(found.checkpoint).is_file():
         raise UserError(
@@ -212,5 +212,9 @@ def digest_of(cfg: Config) -> str:
         [without(("data_root",), loader.get("dataset", {})) for loader in loaders],
         cfg.get("load_from"),
         cfg.get("randomness", {}).get("seed"),
+        cfg.get("custom_hooks"),
+        cfg.get("default_hooks", {}).get("guard"),
+        cfg.train_dataloader.get("batch_sampler"),
+        without(("ann_file", "outfile_prefix"), cfg.get("val_evaluator")),
     ]
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]

@@ -1,5 +1,6 @@
 """The comparison as tables and as a plot."""
 
+import re
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -20,6 +21,10 @@ SCALES = {
     "table1e_r50_": "RetinaNet R50, 400 to 800 px",
     "table1e_r101_": "RetinaNet R101, 400 to 800 px",
 }
+# Names of our configs, and of others that say so.
+RETINANETS = re.compile(
+    r".*retinanet|(mini_)?(table\d|appendix_|section\d)|(mmdet_[rx]\d|detectron2|torchvision_v)"
+)
 NOTES = {
     MEASURED: (
         "ms: median of single images, from the resized image to boxes, all models by turns. "
@@ -101,6 +106,6 @@ def point(row: Row) -> tuple[float, float] | None:
 def family_and_label(model: str) -> tuple[str, str]:
     """The group of a point in the plot, and what stands beside it."""
     for prefix, family in SCALES.items():
-        if model.startswith(prefix):
-            return family, f"{model.removeprefix(prefix)} px"
-    return ("RetinaNet" if "retinanet" in model.lower() else "others"), model
+        if scale := re.fullmatch(rf"{prefix}(\d+)(.*)", model):
+            return family, f"{scale[1]} px{scale[2]}"
+    return ("RetinaNet" if RETINANETS.match(model.lower()) else "others"), model

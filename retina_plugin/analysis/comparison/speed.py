@@ -21,7 +21,7 @@ def _speed(arguments: SimpleNamespace) -> None:
     for file, rows in by_file.items():
         if not rows:
             print(f"{file} holds no models.")
-    own = [row for rows in by_file.values() for row in rows]
+    own = list({str(row): row for rows in by_file.values() for row in rows}.values())
     for row in own:
         if not point(row):
             print(f"{row.model} on {row.data} is not drawn, as its AP or its time is not known.")

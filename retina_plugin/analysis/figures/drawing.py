@@ -22,7 +22,7 @@ from .loss_curves import (  # noqa: E402
     slopes_over_x_t,
 )
 from .loss_distribution import Examples, cumulative, x_t_of_bins  # noqa: E402
-from .names import Named, name_points  # noqa: E402
+from .names import Named, name_points, plain  # noqa: E402
 
 FORMATS = ("png", "svg")
 COLORS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#777777")
@@ -150,7 +150,7 @@ def draw_speed(
                 line: Any = dashes if group in joined else "none"
                 _, times, aps = zip(*points, strict=True)
                 axes.plot(times, aps, linestyle=line, color=color, marker=marker, label=group)
-            axes.set(title=title, xlabel="milliseconds an image", ylabel="AP")
+            axes.set(title=plain(title), xlabel="milliseconds an image", ylabel="AP")
             axes.margins(x=0.25, y=0.15)
             axes.set_xlim(left=0)
             if len(panel) > 1:

@@ -31,6 +31,11 @@ class Named(NamedTuple):
     color: str
 
 
+def plain(text: str) -> str:
+    """A text that matplotlib does not take for mathematics."""
+    return text.replace("$", r"\$")
+
+
 def name_points(
     axes: Axes, points: Sequence[Named], lines: Sequence[Sequence[tuple[float, float]]]
 ) -> None:
@@ -57,7 +62,7 @@ def name_points(
 
 
 def _written(axes: Axes, point: Named, right: float, up: float, side: str) -> Annotation:
-    name = point.name.replace("$", r"\$")
+    name = plain(point.name)
     place: Any = {"xytext": (right, up), "ha": side, "color": point.color}
     return axes.annotate(name, (point.x, point.y), **place, **STYLE)
 

@@ -49,7 +49,7 @@ def loss(**arguments: Any) -> int:
 
 def _loss(arguments: SimpleNamespace) -> None:
     check_positive(arguments, "images")
-    checkpoints = in_order(arguments.checkpoints)
+    checkpoints, unit = in_order(arguments.checkpoints), unit_of(arguments.checkpoints)
     check_folder(arguments.out, "--out")
     cfg = read_config(arguments)
     for key in ("model", "val_dataloader"):
@@ -68,7 +68,7 @@ def _loss(arguments: SimpleNamespace) -> None:
     check_examples(last, arguments.config)
     draw_cumulative(arguments.out, last)
     if len(found) > 1:
-        draw_histograms(arguments.out, found, unit_of(arguments.checkpoints))
+        draw_histograms(arguments.out, found, unit)
     shares = shares_of_hardest(last)
     (arguments.out / "figure4.json").write_text(json.dumps(shares, indent=1) + "\n")
     _print(shares, arguments.out)
@@ -106,8 +106,18 @@ def in_order(paths: Sequence[str]) -> dict[int, str]:
 
 
 def unit_of(paths: Sequence[str]) -> str:
-    """What the numbers in the names of checkpoints count."""
-    return "epochs" if all(Path(path).stem.startswith("epoch") for path in paths) else "iterations"
+    """What the last numbers in the names of checkpoints count.
+
+    Raises:
+        UserError: some count epochs and others iterations.
+    """
+    kinds = {bool(re.search(r"epoch[^0-9]*\d+[^0-9]*$", Path(path).stem)) for path in paths}
+    if len(kinds) > 1:
+        raise UserError(
+            f"{', '.join(paths)}: some are named after epochs, others after iterations; name "
+            "checkpoints of one kind."
+        )
+    return "epochs" if kinds == {True} else "iterations"
 
 
 def check_examples(examples: Examples, config: str) -> None:

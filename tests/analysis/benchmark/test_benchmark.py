@@ -1,6 +1,7 @@
 """The benchmark leaves a table, figures and a picture."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -54,6 +55,29 @@ def test_table_gives_ratios_of_medians():
 def test_ratio_and_memory_that_were_not_measured_are_a_dash():
     table = table_of(Row("evaluation", Setting(), {"ours": Measured(1, 1, 1, None)}, None))
     assert [list(column.cells) for column in table.columns[3:]] == [["-"], ["-"]]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"repeats": 0}, "--repeats expects a number above 0"),
+        ({"depth": 34}, "expects depth to be one of"),
+        ({"height": 0}, "expects height to be a whole number >= 1"),
+        ({"gts": -1}, "expects gts to be a whole number >= 0"),
+        ({"vary": "classes", "values": [3, 0]}, "expects classes to be"),
+    ],
+)
+def test_a_size_that_is_none_is_said_before_anything_is_measured(options, said, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert benchmark(stages=["loss"], out=out, **{**ARGUMENTS, **options}) == 1
+    assert re.search(said, capsys.readouterr().err)
+    assert not out.exists()
+
+
+def test_a_measurement_without_boxes_is_kept(tmp_path):
+    varied = {**ARGUMENTS, "vary": "gts", "values": [0, 2]}
+    assert benchmark(stages=["assignment"], out=tmp_path, **varied) == 0
+    assert len(json.loads((tmp_path / "benchmark.json").read_text())["rows"]) == 2
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

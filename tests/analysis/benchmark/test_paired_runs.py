@@ -1,6 +1,7 @@
 """Pairs of trainings, with a stand-in for the training script."""
 
 import json
+import math
 
 import pytest
 
@@ -26,10 +27,10 @@ lines += [{"coco/bbox_mAP": ap, "coco/bbox_mAP_50": 2 * ap}, {"loss": 0.5}]
 (folder / "scalars.json").write_text("\\n".join(map(json.dumps, lines)))
 """
 RUNS = [
-    Run("stock", 0, 0.10, 0.2, 1.0),
-    Run("ours", 0, 0.13, 0.2, 1.0),
-    Run("ours", 1, 0.21, 0.4, 1.0),
-    Run("stock", 1, 0.20, 0.4, 1.0),
+    Run("stock", 0, 0.10, 0.2, 1.0, "d"),
+    Run("ours", 0, 0.13, 0.2, 1.0, "d"),
+    Run("ours", 1, 0.21, 0.4, 1.0, "d"),
+    Run("stock", 1, 0.20, 0.4, 1.0, "d"),
 ]
 
 
@@ -55,8 +56,8 @@ def test_every_seed_is_trained_on_both_sides(tiny_config, script, tmp_path):
 
 def test_a_finished_run_is_not_repeated(tiny_config, script, tmp_path):
     cfg, out = tiny_config(), tmp_path / "out"
-    compare(cfg, script, out, [1])
-    kept = {"side": "ours", "seed": 1, "AP": 0.9, "AP50": 0.9, "seconds": 1.0}
+    data = compare(cfg, script, out, [1])[0].data
+    kept = {"side": "ours", "seed": 1, "AP": 0.9, "AP50": 0.9, "seconds": 1.0, "data": data}
     (out / "ours_seed1.json").write_text(json.dumps(kept))
     assert compare(cfg, script, out, [1])[1] == Run(**kept)
 
@@ -65,6 +66,31 @@ def test_results_of_another_config_are_not_mixed_in(tiny_config, script, tmp_pat
     compare(tiny_config(), script, tmp_path / "out", [1])
     with pytest.raises(UserError, match=r"stock.py is another config"):
         compare(tiny_config(**{"train_cfg.max_epochs": 7}), script, tmp_path / "out", [1])
+
+
+def test_results_of_other_data_are_not_mixed_in(tiny_config, script, tmp_path, monkeypatch):
+    cfg = tiny_config()
+    compare(cfg, script, tmp_path / "out", [1])
+    changed = "retina_plugin.analysis.benchmark.paired_runs.evaluation_data"
+    monkeypatch.setattr(changed, lambda cfg, split: f"{split} (corrected)")
+    with pytest.raises(UserError, match=r"stock_seed1.json is of .*, not of train \(corrected\)"):
+        compare(cfg, script, tmp_path / "out", [1])
+
+
+def test_a_broken_result_is_named(tiny_config, script, tmp_path):
+    cfg = tiny_config()
+    compare(cfg, script, tmp_path / "out", [1])
+    (tmp_path / "out/ours_seed1.json").write_text("")
+    with pytest.raises(UserError, match="ours_seed1.json holds no figures of a training"):
+        compare(cfg, script, tmp_path / "out", [1])
+
+
+@pytest.mark.parametrize("value", ['"coco/bbox_mAP_50": -1.0', '"other": 0.1'])
+def test_a_training_without_its_numbers_is_an_error(tiny_config, script, tmp_path, value):
+    """No objects to find, which COCO gives as -1, or metrics that were not asked for."""
+    script.write_text(SCRIPT.replace('"coco/bbox_mAP_50": 2 * ap', value))
+    with pytest.raises(UserError, match="stock_seed1: its evaluation gives no AP50"):
+        compare(tiny_config(), script, tmp_path / "out", [1])
 
 
 def test_training_that_fails_is_an_error_that_names_its_log(tiny_config, tmp_path):
@@ -77,9 +103,9 @@ def test_training_that_fails_is_an_error_that_names_its_log(tiny_config, tmp_pat
 def test_command_compares_and_prints_or_says_what_is_wrong(tiny_config, script, tmp_path, capsys):
     config = tmp_path / "tiny.py"
     tiny_config().dump(config)
-    arguments = {"config": str(config), "train_script": script, "seeds": [1]}
+    arguments = {"config": str(config), "train_script": script, "seeds": [1, 1]}
     assert against_stock(**arguments, out=tmp_path / "out", cfg_options=[]) == 0
-    assert "tiny, 1 seeds" in capsys.readouterr().out
+    assert "tiny, seed 1" in capsys.readouterr().out
     missing = ["train_dataloader.dataset.data_root=nowhere/"]
     assert against_stock(**arguments, out=tmp_path / "new", cfg_options=missing) == 1
     assert "error: train_dataloader.dataset.ann_file: there is no" in capsys.readouterr().err
@@ -90,7 +116,8 @@ def test_difference_pairs_the_seeds():
     """Gaps .03 and .01: mean .02, standard error .01."""
     mean, error = difference(RUNS, "AP")
     assert (mean, error) == (pytest.approx(0.02), pytest.approx(0.01))
-    assert difference(RUNS[:2], "AP") == (pytest.approx(0.03), 0.0)
+    mean, error = difference(RUNS[:2], "AP")
+    assert (mean, math.isnan(error)) == (pytest.approx(0.03), True)
 
 
 def test_table_shows_seeds_and_difference(capsys, monkeypatch):
@@ -100,3 +127,6 @@ def test_table_shows_seeds_and_difference(capsys, monkeypatch):
     assert "two seeds" in shown
     assert "0.130" in shown
     assert "+0.020 ± 0.010" in shown
+    print_table(RUNS[:2], "one seed")
+    shown = capsys.readouterr().out
+    assert ("+0.030" in shown, "±" in shown) == (True, False)

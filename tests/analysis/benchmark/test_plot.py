@@ -30,6 +30,17 @@ def test_lines_hold_the_sizes_at_which_a_case_was_measured(tmp_path, monkeypatch
     assert lines == {"stock": [1], "ours": [1, 5000], "the machine's limit": [1, 5000]}
 
 
+def test_a_case_has_one_style_in_all_panels(tmp_path, monkeypatch):
+    """Also where another case is missing before it."""
+    figures = []
+    monkeypatch.setattr(pyplot, "close", figures.append)
+    fast = {"ours": Measured(0.1, 0.09, 0.2, 0)}
+    more = [Row("loss", Setting(gts=gts), fast, None) for gts in (1, 5000)]
+    plot(rows() + more, "gts", tmp_path / "p.png")
+    lines = [line for axis in figures[0].axes for line in axis.lines if line.get_label() == "ours"]
+    assert len({(line.get_linestyle(), line.get_marker()) for line in lines}) == 1
+
+
 def test_bars_hold_every_case(tmp_path, monkeypatch):
     axis = drawn(tmp_path, monkeypatch, None)
     assert [round(bar.get_height()) for bar in axis.patches] == [1000, 100]

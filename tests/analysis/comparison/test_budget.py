@@ -103,7 +103,7 @@ def test_another_model_of_the_same_name_is_not_compared(train, tmp_path):
     cfg = config()
     cfg.model.depth = 18
     with pytest.raises(
-        UserError, match="is of another model, optimizer, dataset or pipeline than now"
+        UserError, match="is of another model, optimizer, dataset, pipeline, hook or evaluator"
     ):
         trained("good", cfg, 1.0, "set 123", tmp_path / "out", tmp_path / "train.py")
 
@@ -156,13 +156,17 @@ def test_the_precision_is_that_of_the_forward_pass():
         {"train_dataloader.dataset.indices": 100},
         {"train_dataloader.dataset.ann_file": "annotations/other.json"},
         {"load_from": "detector.pth"},
+        {"custom_hooks": [{"type": "EMAHook"}]},
+        {"default_hooks.guard": {"type": "GuardHook", "policy": "skip"}},
+        {"train_dataloader.batch_sampler": {"type": "AspectRatioBatchSampler"}},
+        {"val_evaluator": {"type": "CocoMetric", "proposal_nums": [1, 10, 30]}},
     ],
 )
 def test_another_seed_evaluation_or_choice_of_images_is_another_training(train, tmp_path, other):
     train()
     cfg = config()
     cfg.merge_from_dict(other)
-    message = "is of another model, optimizer, dataset or pipeline than now"
+    message = "is of another model, optimizer, dataset, pipeline, hook or evaluator"
     with pytest.raises(UserError, match=message):
         trained("good", cfg, 1.0, "set 123", tmp_path / "out", tmp_path / "train.py")
 

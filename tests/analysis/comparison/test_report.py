@@ -44,7 +44,16 @@ def test_points_are_drawn(tmp_path):
     assert (tmp_path / "figure2_speed.svg").exists()
 
 
+def test_a_data_folder_with_dollars_in_its_name_is_drawn(tmp_path):
+    """Which matplotlib takes for mathematics, and cannot read."""
+    assert plot([Row("mine", MEASURED, "cost_$$_a$x_$b", {"AP": 50.0}, 10, "here")], tmp_path)
+
+
 def test_rows_of_table_1e_are_labelled_by_scale():
     assert family_and_label("table1e_r50_400") == ("RetinaNet R50, 400 to 800 px", "400 px")
     assert family_and_label("mmdet_retinanet_r18") == ("RetinaNet", "mmdet_retinanet_r18")
+    assert family_and_label("table1e_r50_600 (a)")[1] == "600 px (a)"
+    for model in ("table2_r101", "mini_table1b_gamma1", "mmdet_r18", "appendix_ce"):
+        assert family_and_label(model) == ("RetinaNet", model)
+    assert family_and_label("mmdet_fcos_r50") == ("others", "mmdet_fcos_r50")
     assert family_and_label("YOLOv2") == ("others", "YOLOv2")

@@ -34,6 +34,17 @@ def test_a_comparison_that_has_the_papers_points_has_them_once(drawn, tmp_path):
     assert len(drawn) == count + 1
 
 
+def test_what_two_comparisons_have_is_drawn_once(drawn, tmp_path):
+    speed(comparisons=[], configs=CONFIGS, out=tmp_path)
+    names = [tmp_path / "a.json", tmp_path / "b.json"]
+    for name in names:
+        write_rows([replace(ROW, model=name.stem), *drawn], name)
+    count = len(drawn)
+    drawn.clear()
+    speed(comparisons=names, configs=CONFIGS, out=tmp_path)
+    assert len(drawn) == count + 2
+
+
 def test_figure_2_is_drawn_without_any_measurement(tmp_path, capsys):
     assert speed(comparisons=[], configs=CONFIGS, out=tmp_path) == 0
     assert (tmp_path / "figure2_speed.png").stat().st_size > 4000

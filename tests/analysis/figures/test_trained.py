@@ -95,7 +95,10 @@ def test_several_checkpoints_need_numbers(tmp_path):
 
 def test_numbers_of_checkpoints_are_iterations_or_epochs():
     assert unit_of(["a/iter_90.pth", "a/iter_9.pth"]) == "iterations"
-    assert unit_of(["a/epoch_1.pth", "a/epoch_2.pth"]) == "epochs"
+    assert unit_of(["a/epoch_1.pth", "a/best_coco_bbox_mAP_epoch_2.pth"]) == "epochs"
+    assert unit_of(["run_epochs/iter_1.pth"]) == "iterations"
+    with pytest.raises(UserError, match=r"a/iter_500.pth: some are named after epochs"):
+        unit_of(["a/epoch_1.pth", "a/iter_500.pth"])
 
 
 def test_boxes_are_resized_with_their_images(tiny_config):

@@ -42,3 +42,21 @@ def test_one_scheduler_need_not_stand_in_a_list():
     cfg.param_scheduler = cfg.param_scheduler[1]
     (milestones,) = (each["milestones"] for each in settings_of(cfg)["schedule"])
     assert milestones == [0.667, 0.889]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"custom_hooks": [{"type": "EMAHook"}]},
+        {"optim_wrapper__paramwise_cfg": {"bias_lr_mult": 2.0}},
+        {"train_dataloader__sampler__type": "ClassAwareSampler"},
+        {"train_dataloader__batch_sampler": None},
+    ],
+)
+def test_what_else_changes_a_training_is_another_experiment(changes):
+    assert differences(settings_of(resolved(8, **changes)), settings_of(resolved(8)))
+
+
+def test_the_seed_of_a_sampler_is_not():
+    changes = {"train_dataloader__sampler__seed": 5}
+    assert not differences(settings_of(resolved(8, **changes)), settings_of(resolved(8)))
