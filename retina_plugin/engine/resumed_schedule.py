@@ -12,8 +12,11 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 
 from ..recipe.schedule import LENGTHS
+from .checkpoint import EPOCH_LENGTH
+from .replayed_schedule import can_be_replayed, replayed
 
 RUNNING = ("params", "lr", "initial_lr")  # of a group of weights: what a schedule changes
+MOST_REPLAYED = 10  # times the training: of more a checkpoint can only pretend
 # Of a scheduler: what its config says. The rest is how far it has come.
 SAID = (
     *(*LENGTHS, "cumulative_periods", "restart_weights"),
@@ -37,9 +40,13 @@ def follow_config(runner: Runner, checkpoint: dict[str, Any]) -> list[str]:
         return []
     ratios = [_ratio(*pair) for pair in zip(own, saved, strict=True)]
     changes = [change for pair in zip(own, saved, ratios, strict=True) for change in _group(*pair)]
-    for scheduler, state in _schedulers(runner.param_schedulers, checkpoint):
-        changes += _scheduler(scheduler, state, ratios)
-    return list(dict.fromkeys(changes))
+    others = list(_other_schedule(runner.param_schedulers, checkpoint))
+    if others and can_be_replayed(runner.param_schedulers):
+        _replay(runner, checkpoint, saved)
+    else:
+        for scheduler, state in _schedulers(runner.param_schedulers, checkpoint):
+            _scale(scheduler, state, ratios)
+    return list(dict.fromkeys(changes + others))
 
 
 def _ratio(own: dict, saved: dict) -> float:
@@ -70,22 +77,48 @@ def _schedulers(own: Any, checkpoint: dict[str, Any]) -> Iterator[tuple[Any, dic
         yield from ((one, state) for one, state in pairs if isinstance(state, dict))
 
 
-def _scheduler(scheduler: Any, state: dict, ratios: list[float]) -> Iterator[str]:
+def _other_schedule(own: Any, checkpoint: dict[str, Any]) -> Iterator[str]:
+    """In what the config's schedulers differ from the saved ones."""
+    saved = checkpoint.get("param_schedulers", [])
+    if isinstance(own, list) and isinstance(saved, list) and saved and len(own) != len(saved):
+        yield f"{len(own)} schedulers instead of {len(saved)}"
+    for scheduler, state in _schedulers(own, checkpoint):
+        name = type(scheduler).__name__
+        if set(state) != set(scheduler.state_dict()):
+            yield f"{name} instead of another schedule"
+            continue
+        for key in (key for key in SAID if key in state):
+            if getattr(scheduler, key) == state[key]:
+                continue
+            yield f"{name}'s {key} {_said(getattr(scheduler, key))} instead of {_said(state[key])}"
+
+
+def _replay(runner: Runner, checkpoint: dict[str, Any], saved: list[dict]) -> None:
+    """Put in states and rates of the config's schedule at the same place."""
+    meta, most = checkpoint["meta"], MOST_REPLAYED * runner.max_iters
+    length = meta.get(EPOCH_LENGTH)
+    states, groups = replayed(
+        runner.param_schedulers,
+        iterations=min(meta["iter"], most),
+        epochs=min(meta["epoch"], most),
+        length=length if isinstance(length, int) else None,
+    )
+    checkpoint["param_schedulers"] = states
+    names = {scheduler.param_name for scheduler in runner.param_schedulers}
+    for group, values in zip(saved, groups, strict=False):
+        for name in (f"{kind}{name}" for name in names for kind in ("", "initial_")):
+            if name in values:
+                group[name] = values[name]
+
+
+def _scale(scheduler: Any, state: dict, ratios: list[float]) -> None:
+    """Take the config's rate and lengths over into a scheduler that goes on as it was."""
+    state.update({key: getattr(scheduler, key) for key in SAID if key in state})
     if scheduler.param_name == "lr":
         for key in ("base_values", "_last_value"):
             values = state.get(key)
             if isinstance(values, list) and len(values) == len(ratios):
                 state[key] = [value * ratio for value, ratio in zip(values, ratios, strict=True)]
-    own = vars(scheduler)
-    others = [key for key in SAID if key in state and own.get(key) not in (None, state[key])]
-    for key in others:
-        name = f"{type(scheduler).__name__}'s {key}"
-        yield f"{name} {_said(own[key])} instead of {_said(state[key])}"
-        state[key] = own[key]
-    steps = state.get("_global_step")
-    if {"begin", "end"} & set(others) and isinstance(steps, int):
-        # A schedule that had ended has not counted on; now it goes on from here.
-        state["last_step"] = max(min(steps, own["end"] - 1) - own["begin"], -1)
 
 
 def _said(value: Any) -> str:

@@ -11,13 +11,15 @@ from retina_plugin.errors import UserError
 from retina_plugin.faults.small_training import silence, small_runner
 
 
-def options(rate=0.1, decay=0.0, epochs=2, milestones=(3,), gamma=0.1):
+def options(rate=0.1, decay=0.0, epochs=2, milestones=(3,), gamma=0.1, warmup=2, t_max=None):
     optimizer = {"type": "SGD", "lr": rate, "momentum": 0.9, "weight_decay": decay}
-    warm = {"type": "LinearLR", "start_factor": 0.5, "by_epoch": False, "begin": 0, "end": 2}
-    falls = {"type": "MultiStepLR", "milestones": list(milestones), "by_epoch": True}
+    warm = {"type": "LinearLR", "start_factor": 0.5, "by_epoch": False, "begin": 0, "end": warmup}
+    falls = {"type": "MultiStepLR", "milestones": list(milestones), "gamma": gamma}
+    if t_max:
+        falls = {"type": "CosineAnnealingLR", "T_max": t_max, "eta_min": 0.001}
     return {
         "optim_wrapper": {"type": "OptimWrapper", "optimizer": optimizer},
-        "param_scheduler": [warm, {**falls, "gamma": gamma}],
+        "param_scheduler": [warm, {**falls, "by_epoch": True}],
         "train_cfg": {"by_epoch": True, "max_epochs": epochs},
     }
 
@@ -59,6 +61,32 @@ def test_a_run_that_is_lengthened_goes_on_as_one_of_that_length(resumed, tmp_pat
         runner.train()
     assert rates == pytest.approx(whole.seen[2:])
     assert said == "the run goes on by its config: MultiStepLR's end 6 instead of 2."
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"milestones": (1,)}, {"milestones": (4,)}),  # has fallen, and should not have
+        ({"milestones": (3,)}, {"milestones": (1,)}),  # the other way round
+        ({"warmup": 2}, {"warmup": 20}),
+        ({"warmup": 20}, {"warmup": 2}),
+        ({"t_max": 2}, {"t_max": 6}),
+        ({"milestones": (1,)}, {"t_max": 6, "rate": 0.05}),
+        ({"t_max": 2}, {"milestones": (1, 4)}),
+    ],
+)
+def test_another_schedule_is_gone_on_with_as_if_it_had_been_from_the_start(first, second, tmp_path):
+    """With rates of the third to the sixth epoch, whatever the first two were trained with."""
+    whole, rates, second = Rates(), Rates(), {"epochs": 6, **second}
+    with silence():
+        runner = small_runner(tmp_path / "whole", **options(**second))
+        runner.register_hook(whole)
+        runner.train()
+        small_runner(tmp_path / "halves", **options(**first)).train()
+        runner = small_runner(tmp_path / "halves", **options(**second), resume=True)
+        runner.register_hook(rates)
+        runner.train()
+    assert rates.seen == pytest.approx(whole.seen[2:])
 
 
 def test_a_rate_that_was_lowered_is_gone_on_with(resumed):
