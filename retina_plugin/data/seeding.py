@@ -52,12 +52,17 @@ class SeededBatchSampler(Sampler):
     ) -> None:
         self.sampler = sampler
         self.batch_size = batch_size
-        if batch_sampler is None:
-            self.batches: Sampler = BatchSampler(sampler, batch_size, drop_last)
-        else:
-            given = {"sampler": sampler, "batch_size": batch_size}
-            self.batches = MMENGINE_DATA_SAMPLERS.build(batch_sampler, default_args=given)
+        self.drop_last = drop_last
+        self.config = batch_sampler
+        self.batches = self._made()
         self.start = 0
+        self._is_inside = False  # a pass
+
+    def _made(self) -> Sampler:
+        if self.config is None:
+            return BatchSampler(self.sampler, self.batch_size, self.drop_last)
+        given = {"sampler": self.sampler, "batch_size": self.batch_size}
+        return MMENGINE_DATA_SAMPLERS.build(self.config, default_args=given)
 
     def begin_at(self, batch: int) -> None:
         """Leave out this many batches of the next pass; no image is read for them."""
@@ -65,6 +70,9 @@ class SeededBatchSampler(Sampler):
 
     def __iter__(self) -> Iterator[list[SampleIndex]]:
         """Batches of indices."""
+        if self._is_inside:  # a pass that was left keeps the images of its half-full batches
+            self.batches = self._made()
+        self._is_inside = True
         start, self.start = self.start, 0
         position = (
             getattr(self.sampler, "seed", None) or 0,
@@ -77,6 +85,7 @@ class SeededBatchSampler(Sampler):
                     SampleIndex(index, (*position, number, place))
                     for place, index in enumerate(batch)
                 ]
+        self._is_inside = False
 
     def __len__(self) -> int:
         """Batches of an epoch."""

@@ -12,12 +12,13 @@ from torch import Tensor
 from ..registry import HOOKS
 from .accumulation import GRADIENTS, waiting_gradients
 from .distributed import unwrapped
-from .loops import batches_of
+from .loops import EpochBasedTrainLoop, batches_of
 from .safe_files import SafeLocalBackend, remove_unfinished, write_whole
 
 POINTER = "last_checkpoint"
 IN_BETWEEN = "checkpoint_in_between"  # key of the message hub
-EPOCH_LENGTH = "batches_of_an_epoch"  # key of the checkpoint's meta
+# Keys of the checkpoint's meta: of the epoch that it names, in iterations.
+EPOCH_LENGTH, EPOCH_BEGAN = "batches_of_an_epoch", "began_after"
 
 
 @HOOKS.register_module()
@@ -90,8 +91,11 @@ class CheckpointHook(MMEngineCheckpointHook):
             point_to(Path(runner.work_dir), str(self.last_ckpt))
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Add the length of an epoch, and the gradients that wait for a step."""
-        checkpoint.get("meta", {})[EPOCH_LENGTH] = batches_of(runner.train_dataloader)
+        """Add length and beginning of the epoch, and the gradients that wait for a step."""
+        meta, loop = checkpoint.get("meta", {}), runner.train_loop
+        meta[EPOCH_LENGTH] = batches_of(runner.train_dataloader)
+        if isinstance(loop, EpochBasedTrainLoop):
+            meta[EPOCH_BEGAN] = loop.began if meta["epoch"] == runner.epoch else meta["iter"]
         if self._gradients:
             checkpoint[GRADIENTS] = {name: each.cpu() for name, each in self._gradients.items()}
 
@@ -138,7 +142,12 @@ class CheckpointHook(MMEngineCheckpointHook):
 
 
 def point_to(work_dir: Path, checkpoint: str) -> None:
-    """Write `last_checkpoint`: a name where the file lies beside it, so that folders can move."""
-    path = Path(checkpoint)
-    is_beside = "://" not in checkpoint and path.resolve().parent == work_dir.resolve()
-    write_whole(work_dir / POINTER, (path.name if is_beside else checkpoint).encode())
+    """Write `last_checkpoint`: a name where the file lies beside it, so that folders can move.
+
+    Elsewhere it is an address, or a path that holds from any folder.
+    """
+    named = checkpoint
+    if "://" not in checkpoint:
+        path = Path(checkpoint).resolve()
+        named = path.name if path.parent == work_dir.resolve() else str(path)
+    write_whole(work_dir / POINTER, named.encode())

@@ -122,21 +122,35 @@ def existing_checkpoint(name: str, key: str) -> str:
 def ask_to_resume(cfg: Config, resume: str) -> None:
     """Sets `resume` and `load_from` from the value of --resume: a file, `latest` or `auto`.
 
+    With `auto` and no checkpoint the run starts as without --resume. What the training was started
+    from is kept as `started_from`.
+
     Raises:
         UserError: there is nothing to go on from, and `auto` was not asked for.
     """
-    cfg.resume = True
-    cfg.load_from = None
-    if resume not in ("latest", "auto"):
-        cfg.load_from = existing_checkpoint(resume, "--resume")
-    elif resume == "latest":
-        last = find_latest_checkpoint(cfg.work_dir)
-        if last is None:
-            raise UserError(
-                f"--resume: there is no checkpoint in {cfg.work_dir}; name one, or use "
-                "--resume auto to start afresh where there is none."
-            )
-        cfg.load_from = last  # not to be looked for, and read whole, once more
+    by_name = resume not in ("latest", "auto")
+    # Named, so that a checkpoint is not looked for, and read whole, once more.
+    found = existing_checkpoint(resume, "--resume") if by_name else last_checkpoint(cfg, resume)
+    if found is None:
+        return
+    if not cfg.get("resume"):
+        cfg.started_from = cfg.get("load_from")
+    cfg.resume, cfg.load_from = True, found
+
+
+def last_checkpoint(cfg: Config, resume: str) -> str | None:
+    """The last checkpoint of the work dir; None where there is none yet and `resume` is `auto`.
+
+    Raises:
+        UserError: there is none, and `auto` was not asked for.
+    """
+    found = find_latest_checkpoint(cfg.work_dir)
+    if found is None and resume == "latest":
+        raise UserError(
+            f"--resume: there is no checkpoint in {cfg.work_dir}; name one, or use "
+            "--resume auto to start afresh where there is none."
+        )
+    return found
 
 
 def augmented(cfg: Config) -> Config:

@@ -41,10 +41,42 @@ class _Seeded(BaseLoop):
 
 @LOOPS.register_module()
 class EpochBasedTrainLoop(_Seeded, MMEngineEpochBasedTrainLoop):
-    """MMEngine's; an epoch that a checkpoint interrupted is finished, not begun again."""
+    """MMEngine's; an epoch that a checkpoint interrupted is finished, not begun again.
 
-    saved_length: int | None = None  # of an epoch of the run that is resumed, if it is known
+    A checkpoint of an epoch is saved before its validation, which a resumed run therefore begins
+    with: the best checkpoint and schedules that go by a metric hang on it.
+    """
+
+    began = 0  # the present epoch, in iterations
+    # Of the run that is resumed, if known: length and beginning of its last epoch.
+    saved_length: int | None = None
+    saved_began: int | None = None
     _is_first = True  # epoch of this run
+
+    def run(self) -> nn.Module:
+        """Train; gives the model."""
+        runner = self.runner
+        runner.call_hook("before_train")
+        if self._epoch > 0 and self._iter == self._saved_began():
+            self._decide_current_val_interval()
+            self._validate_if_due()
+        while self._epoch < self._max_epochs and not self.stop_training:
+            self.run_epoch()
+            self._decide_current_val_interval()
+            self._validate_if_due()
+        runner.call_hook("after_train")
+        return runner.model
+
+    def _validate_if_due(self) -> None:
+        is_due = self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs
+        if self.runner.val_loop is not None and self._epoch >= self.val_begin and is_due:
+            self.runner.val_loop.run()
+
+    def _saved_began(self) -> int:
+        """The iteration at which the epoch began that the run is resumed in."""
+        if self.saved_began is not None:
+            return self.saved_began
+        return self._epoch * (self.saved_length or len(self.dataloader))
 
     def run_epoch(self) -> None:
         """The rest of the epoch; all of it unless the run has just been resumed."""
@@ -52,6 +84,7 @@ class EpochBasedTrainLoop(_Seeded, MMEngineEpochBasedTrainLoop):
         self.runner.model.train()
         first = self._batches_done() if self._is_first else 0
         self._is_first = False
+        self.began = self._iter - first
         _begin_at(self.dataloader, first)
         for index, batch in enumerate(self.dataloader, start=first):
             self.run_iter(index, batch)
@@ -60,11 +93,12 @@ class EpochBasedTrainLoop(_Seeded, MMEngineEpochBasedTrainLoop):
                 warnings.filterwarnings("ignore", "Detected call of `scheduler.step")
             self.runner.call_hook("after_train_epoch")
         self._epoch += 1
+        self.began = self._iter
 
     def _batches_done(self) -> int:
         length = len(self.dataloader)
         saved = self.saved_length or length
-        done = self._iter - self._epoch * saved
+        done = self._iter - self._saved_began()
         if done == saved:  # all but the epoch's end
             return length
         is_inside = 0 < done < length == saved and _can_begin_inside(self.dataloader)
@@ -79,7 +113,10 @@ class EpochBasedTrainLoop(_Seeded, MMEngineEpochBasedTrainLoop):
 
 @LOOPS.register_module()
 class IterBasedTrainLoop(_Seeded, MMEngineIterBasedTrainLoop):
-    """MMEngine's; what was trained on before is passed over without reading an image."""
+    """MMEngine's; what was trained on before is passed over without reading an image.
+
+    A validation that was due when the checkpoint was saved comes first.
+    """
 
     dataloader_iterator: _InfiniteDataloaderIterator
 
@@ -90,19 +127,21 @@ class IterBasedTrainLoop(_Seeded, MMEngineIterBasedTrainLoop):
         runner.call_hook("before_train_epoch")
         if self._iter > 0:
             self._pass_over(self._iter)
+            self._decide_current_val_interval()
+            self._validate_if_due()
         while self._iter < self._max_iters and not self.stop_training:
             runner.model.train()
             self.run_iter(next(self.dataloader_iterator))
             self._decide_current_val_interval()
-            if self._is_time_to_validate():
-                runner.val_loop.run()
+            self._validate_if_due()
         runner.call_hook("after_train_epoch")
         runner.call_hook("after_train")
         return runner.model
 
-    def _is_time_to_validate(self) -> bool:
+    def _validate_if_due(self) -> None:
         is_due = self._iter % self.val_interval == 0 or self._iter == self._max_iters
-        return self.runner.val_loop is not None and self._iter >= self.val_begin and is_due
+        if self.runner.val_loop is not None and self._iter >= self.val_begin and is_due:
+            self.runner.val_loop.run()
 
     def _pass_over(self, batches: int) -> None:
         """Begin after so many batches: of an endless sampler, or in the epoch that they reach."""

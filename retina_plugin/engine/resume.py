@@ -26,6 +26,9 @@ def find_latest_checkpoint(path: str) -> str | None:
     Raises:
         UserError: there are checkpoints, and every one is broken.
     """
+    pointer = _pointer(Path(path))
+    if "://" in pointer:  # on a storage, which cannot be searched
+        return pointer
     found = candidates(Path(path))
     for candidate in found:
         reason = damage(candidate)
@@ -42,21 +45,31 @@ def find_latest_checkpoint(path: str) -> str | None:
 
 def candidates(work_dir: Path) -> list[Path]:
     """Checkpoints of training: the one that `last_checkpoint` names, then the youngest first."""
-    here = [path for path in work_dir.glob("*.pth") if OF_TRAINING.fullmatch(path.name)]
-    here.sort(key=lambda path: path.lstat().st_mtime_ns, reverse=True)
     named = _named(work_dir)
-    if named is None:
-        return here
-    return [named, *(path for path in here if path != named)]
+    folders = {work_dir.resolve(): work_dir}
+    if named is not None:  # a hook's out_dir, with the earlier ones
+        folders.setdefault(named.parent.resolve(), named.parent)
+    here = [path for folder in folders.values() for path in folder.glob("*.pth")]
+    here = [path for path in here if OF_TRAINING.fullmatch(path.name) and path != named]
+    here.sort(key=lambda path: path.lstat().st_mtime_ns, reverse=True)
+    return ([] if named is None else [named]) + here
+
+
+def _pointer(work_dir: Path) -> str:
+    """What `last_checkpoint` says; empty where it is missing or broken."""
+    pointer = work_dir / POINTER
+    name = pointer.read_text(errors="replace").strip() if pointer.is_file() else ""
+    return "" if "\0" in name else name
 
 
 def _named(work_dir: Path) -> Path | None:
-    """The file that `last_checkpoint` names; beside it, where the folder was moved."""
-    pointer = work_dir / POINTER
-    name = pointer.read_text(errors="replace").strip() if pointer.is_file() else ""
-    if not name or "\0" in name:
-        return None
-    for path in (work_dir / name, work_dir / Path(name).name):
+    """The file that `last_checkpoint` names; beside it, where the folder was moved.
+
+    MMEngine's names may begin in the folder that the run was started in.
+    """
+    name = _pointer(work_dir)
+    places = [work_dir / name, work_dir / Path(name).name, *([Path(name)] if "/" in name else [])]
+    for path in places if name else ():
         if path.is_file():
             return path
     return None

@@ -15,7 +15,7 @@ from torch import Tensor
 from ..errors import UserError
 from ..log import warn
 from .accumulation import GRADIENTS, take_up
-from .checkpoint import EPOCH_LENGTH, IN_BETWEEN
+from .checkpoint import EPOCH_BEGAN, EPOCH_LENGTH, IN_BETWEEN
 from .distributed import unwrapped
 from .loops import EpochBasedTrainLoop
 from .resumed_schedule import follow_config
@@ -45,10 +45,17 @@ def check_resumed(runner: Runner, checkpoint: dict[str, Any]) -> None:
     if changes := follow_config(runner, checkpoint):
         warn_of_checkpoint(f"the run goes on by its config: {'; '.join(changes)}.")
     _check_end(runner, meta["iter"])
-    if isinstance(runner._train_loop, EpochBasedTrainLoop) and _is_count(meta.get(EPOCH_LENGTH)):
-        runner._train_loop.saved_length = meta[EPOCH_LENGTH]
+    _tell_loop(runner._train_loop, meta)
     take_up(unwrapped(runner.model), checkpoint.get(GRADIENTS, {}))
     keep_to_run(runner, hub["runtime_info"])
+
+
+def _tell_loop(loop: Any, meta: dict[str, Any]) -> None:
+    """Give a loop over epochs what is known of the one that the checkpoint was saved in."""
+    length, began = meta.get(EPOCH_LENGTH), meta.get(EPOCH_BEGAN)
+    if isinstance(loop, EpochBasedTrainLoop):
+        loop.saved_length = length if _is_count(length) else None
+        loop.saved_began = began if _is_count(began) and began <= meta["iter"] else None
 
 
 def _check_rates(runner: Runner, checkpoint: dict[str, Any]) -> None:

@@ -82,7 +82,7 @@ class StopHook(Hook):
         data_batch: object = None,  # noqa: ARG002
         outputs: object = None,  # noqa: ARG002
     ) -> None:
-        """The same in the middle of a validation, which is then left out.
+        """The same in the middle of a validation, with which a resumed run begins.
 
         Raises:
             Stopped: a process was asked to end.

@@ -59,7 +59,8 @@ def _fit_weights(backbone: ConfigDict) -> list[Change]:
 
 
 def _starts_afresh(cfg: Config) -> bool:
-    return not cfg.get("load_from") or cfg.get("resume", False)
+    """Whether a training began, or begins, without weights of a detector."""
+    return not (cfg.get("started_from") if cfg.get("resume") else cfg.get("load_from"))
 
 
 def _unfreeze(backbone: ConfigDict) -> list[Change]:

@@ -1,11 +1,14 @@
 """What is drawn for a sample depends on its seed alone."""
 
+import itertools
 import pickle
 import random
+from typing import ClassVar
 
 import numpy as np
+import pytest
 import torch
-from mmengine.dataset import DefaultSampler
+from mmengine.dataset import DefaultSampler, InfiniteSampler
 from torch.utils.data import DataLoader, Dataset
 
 from retina_plugin.data.seeding import SampleIndex, SeededBatchSampler, SeededDataset, seed_host
@@ -43,6 +46,32 @@ def test_an_epoch_begun_in_the_middle_is_the_rest_of_the_whole_one():
     whole = batches(0)
     for start in range(5):
         assert batches(0, start) == whole[start:]
+
+
+class Shapes(Draws):
+    """A third of the images are upright."""
+
+    metainfo: ClassVar = {}
+
+    def get_data_info(self, index):
+        return {"width": 1 + index % 3, "height": 2}
+
+
+@pytest.mark.parametrize("left_after", [1, 2, 3, 7])
+def test_a_pass_that_was_left_leaves_no_image_behind(left_after):
+    """MMDetection's sampler keeps them: a bucket above the batch size is never full again."""
+
+    def endless():
+        sampler = InfiniteSampler(Shapes(), seed=3)
+        batch_sampler = {"type": "mmdet.AspectRatioBatchSampler"}
+        return SeededBatchSampler(sampler, 2, batch_sampler=batch_sampler)
+
+    whole = list(itertools.islice(endless(), 12))
+    resumed = endless()
+    list(itertools.islice(resumed, left_after))  # what workers had read ahead
+    resumed.sampler.indices = resumed.sampler._indices_of_rank()
+    resumed.begin_at(4)
+    assert list(itertools.islice(resumed, 8)) == whole[4:]
 
 
 def test_epochs_and_seeds_draw_differently():

@@ -120,6 +120,13 @@ def test_pointer_to_another_folder_is_whole(tmp_path):
     assert (tmp_path / "last_checkpoint").read_text() == "/elsewhere/a.pth"
 
 
+def test_pointer_to_a_relative_folder_holds_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    point_to(tmp_path / "work", "checkpoints/work/a.pth")
+    pointer = tmp_path / "work" / "last_checkpoint"
+    assert pointer.read_text() == f"{tmp_path.resolve()}/checkpoints/work/a.pth"
+
+
 def test_other_storages_keep_their_backend(runner):
     hook = CheckpointHook(backend_args={"backend": "local"})
     hook.before_train(runner)

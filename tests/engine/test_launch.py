@@ -116,8 +116,20 @@ def test_resuming_needs_something_to_resume_unless_auto(tmp_path):
     cfg = Config({"work_dir": str(tmp_path)})
     with pytest.raises(UserError, match="no checkpoint in .* --resume auto"):
         launch.ask_to_resume(cfg, "latest")
+    cfg.load_from = "detector.pth"
     launch.ask_to_resume(cfg, "auto")
-    assert (cfg.resume, cfg.load_from) == (True, None)
+    assert (cfg.get("resume", False), cfg.load_from) == (False, "detector.pth")
+
+
+def test_a_resumed_run_keeps_what_it_was_started_from(tmp_path):
+    """The second resume finds a config that is one of a resumed run."""
+    for name in ("a.pth", "b.pth"):
+        (tmp_path / name).touch()
+    cfg = Config({"work_dir": str(tmp_path), "load_from": "detector.pth"})
+    for name in ("a.pth", "b.pth"):
+        launch.ask_to_resume(cfg, f"{tmp_path}/{name}")
+    assert cfg.load_from == f"{tmp_path}/b.pth"
+    assert cfg.started_from == "detector.pth"
 
 
 def test_a_named_checkpoint_is_resumed_from(tmp_path):

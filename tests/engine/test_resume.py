@@ -64,3 +64,26 @@ def test_all_broken_is_an_error(work_dir):
         (work_dir / f"epoch_{epoch}.pth").write_bytes(b"")
     with pytest.raises(ValueError, match="all 3 checkpoints in .* are broken"):
         find_latest_checkpoint(str(work_dir))
+
+
+def test_checkpoints_in_a_folder_of_their_own_are_found(work_dir, tmp_path_factory, logged):
+    """As with the hook's out_dir; a broken one gives way to those beside it."""
+    elsewhere = tmp_path_factory.mktemp("run")
+    (elsewhere / "last_checkpoint").write_text(str(work_dir / "epoch_3.pth"))
+    assert find_latest_checkpoint(str(elsewhere)) == str(work_dir / "epoch_3.pth")
+    (work_dir / "epoch_3.pth").write_bytes(b"")
+    assert find_latest_checkpoint(str(elsewhere)) == str(work_dir / "epoch_2.pth")
+    assert "epoch_3.pth is broken" in logged.text
+
+
+def test_a_name_that_begins_where_the_run_was_started_is_understood(work_dir, monkeypatch):
+    monkeypatch.chdir(work_dir.parent)
+    elsewhere = work_dir / "run"
+    elsewhere.mkdir()
+    (elsewhere / "last_checkpoint").write_text(f"{work_dir.name}/epoch_2.pth")
+    assert find_latest_checkpoint(str(elsewhere)) == f"{work_dir.name}/epoch_2.pth"
+
+
+def test_an_address_is_gone_on_from_as_it_is(tmp_path):
+    (tmp_path / "last_checkpoint").write_text("s3://bucket/epoch_2.pth")
+    assert find_latest_checkpoint(str(tmp_path)) == "s3://bucket/epoch_2.pth"

@@ -1,3 +1,4 @@
+import copy
 import os
 import signal
 import subprocess
@@ -40,8 +41,10 @@ class SignalInValidation(Hook):
 @pytest.fixture
 def make_runner(tiny_config):
     def build(*signals, resume=False, **options):
-        base = {"train_dataloader.batch_size": 1, "train_cfg.max_epochs": 2}
-        cfg = tiny_config(**{**base, **options})
+        base = {"train_dataloader.batch_size": 1}
+        if "train_cfg" not in options:
+            base["train_cfg.max_epochs"] = 2
+        cfg = tiny_config(**{**base, **copy.deepcopy(options)})  # it takes _delete_ out
         cfg.resume = resume
         runner = Runner.from_cfg(cfg)
         for hook in signals:
@@ -75,8 +78,18 @@ def test_the_next_regular_checkpoint_replaces_the_one_in_between(make_runner):
     assert "epoch_2.pth" in names
 
 
+class Validations(Hook):
+    """The iterations after which there was a whole one."""
+
+    def __init__(self):
+        self.seen = []
+
+    def after_val_epoch(self, runner, metrics=None):
+        self.seen.append(runner.iter)
+
+
 @pytest.mark.parametrize("interval", [1, 100])
-def test_a_validation_is_left_out_and_the_next_epoch_is_whole(make_runner, interval):
+def test_a_validation_is_made_first_on_resume_and_the_next_epoch_is_whole(make_runner, interval):
     options = {"default_hooks.checkpoint.interval": interval, "train_cfg.val_interval": 1}
     runner = make_runner(SignalInValidation(), **options)
     with pytest.raises(Stopped, match="after iteration 4, saved in"):
@@ -85,9 +98,25 @@ def test_a_validation_is_left_out_and_the_next_epoch_is_whole(make_runner, inter
     name = (folder / "last_checkpoint").read_text()
     assert name == ("epoch_1.pth" if interval == 1 else "iter_4.pth")
     assert torch.load(folder / name, weights_only=False)["meta"]["epoch"] == 1
-    resumed = make_runner(resume=True, **options)
+    validations = Validations()
+    resumed = make_runner(validations, resume=True, **options)
     resumed.train()
     assert (resumed.epoch, resumed.iter) == (2, 8)
+    assert validations.seen == [4, 8]
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of `scheduler.step")  # MMEngine's order
+@pytest.mark.parametrize("by_epoch", [True, False])
+def test_a_stop_in_the_last_validation_loses_no_result(make_runner, by_epoch):
+    options = {"train_cfg.max_epochs": 1, "train_cfg.val_interval": 1}
+    if not by_epoch:
+        loop = {"type": "IterBasedTrainLoop", "max_iters": 1, "_delete_": True}
+        options = {"train_cfg": {**loop, "val_interval": 100}}
+    with pytest.raises(Stopped):
+        make_runner(SignalInValidation(), **options).train()
+    validations = Validations()
+    make_runner(validations, resume=True, **options).train()
+    assert len(validations.seen) == 1
 
 
 def test_averages_that_a_validation_put_in_the_weights_place_are_not_taken_for_them(make_runner):

@@ -53,6 +53,15 @@ def test_random_weights_are_not_frozen(load):
     assert cfg.model.backbone.norm_eval is False
 
 
+def test_a_resumed_run_that_began_with_weights_of_a_detector_stays_frozen(load):
+    cfg = load(
+        "retinanet_r50", model__backbone__init_cfg=None, load_from="epoch_1.pth", resume=True
+    )
+    cfg.started_from = "detector.pth"
+    assert fit_backbone(cfg) == []
+    assert cfg.model.backbone.frozen_stages == 1
+
+
 @pytest.mark.parametrize(("resume", "frozen"), [(False, 1), (True, -1)])
 def test_loaded_weights_stay_frozen_and_a_resumed_run_goes_on_as_it_began(load, resume, frozen):
     cfg = load("retinanet_r50", model__backbone__init_cfg=None, load_from="a.pth", resume=resume)

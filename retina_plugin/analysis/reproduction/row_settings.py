@@ -62,7 +62,7 @@ def settings_of(cfg: Config) -> dict[str, Any]:
         "batch_sampler": cfg.train_dataloader.get("batch_sampler"),
         "images": round(length * batch // real_batch(cfg, 1).accumulated, -3),
         "schedule": [_by_length(each, length) for _, each in schedulers_of(cfg)],
-        "load_from": None if cfg.get("resume") else cfg.get("load_from"),
+        "load_from": cfg.get("started_from" if cfg.get("resume") else "load_from"),
         "training pipeline": cfg.train_dataloader.dataset.pipeline,
         "evaluation pipeline": cfg.val_dataloader.dataset.pipeline,
         "training data": without(NAMES_OF_DATA, cfg.train_dataloader.dataset),
