@@ -2,6 +2,7 @@
 
 import gc
 import os
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from mmengine.config import Config
 from mmengine.model import MMDistributedDataParallel
 from torch import distributed as torch_distributed
 
+from ..bounds import POSITIVE, check_number
 from ..errors import UserError
 from ..registry import MODEL_WRAPPERS
 
@@ -82,15 +84,17 @@ def join_processes(cfg: Config) -> None:
     """
     if cfg.launcher == "none":
         return
+    dist_cfg = cfg.get("env_cfg", {}).get("dist_cfg", {})
+    timeout = dist_cfg.get("timeout")
     if torch.cuda.is_available():
         _check_enough_gpus()
         if restarts() and cfg.launcher == "pytorch":
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-            _open(cfg.get("env_cfg", {}).get("dist_cfg", {}).get("backend", "nccl"))
+            _open(dist_cfg.get("backend", "nccl"), timeout)
         return
     if cfg.launcher != "pytorch":
         raise UserError(f"--launcher {cfg.launcher} needs GPUs: use --launcher pytorch on a CPU.")
-    _open("gloo")
+    _open("gloo", timeout)
     wrapper: dict[str, Any] = {"type": "retina_plugin.CPUDistributedDataParallel"}
     if cfg.get("find_unused_parameters"):  # MMEngine passes it to its own wrapper alone
         wrapper["find_unused_parameters"] = True
@@ -114,11 +118,21 @@ def restarts() -> int:
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0))
 
 
-def _open(backend: str) -> None:
-    """Open the process group in a part of the store that is this start's own."""
+def _open(backend: str, timeout: Any) -> None:
+    """Open the process group in a part of the store that is this start's own.
+
+    Args:
+        backend: gloo or nccl.
+        timeout: seconds that a process waits for the others; None for PyTorch's own.
+    """
+    if timeout is not None:
+        check_number("env_cfg.dist_cfg", "timeout", timeout, POSITIVE)
+    waits = None if timeout is None else timedelta(seconds=timeout)
     store, rank, size = next(torch_distributed.rendezvous("env://"))
     own = torch_distributed.PrefixStore(f"start_{restarts()}", store)
-    torch_distributed.init_process_group(backend, store=own, rank=rank, world_size=size)
+    torch_distributed.init_process_group(
+        backend, store=own, rank=rank, world_size=size, timeout=waits
+    )
 
 
 def _check_enough_gpus() -> None:

@@ -31,6 +31,7 @@ class FiniteGuard:
     def __init__(self, model: nn.Module) -> None:
         # 1 if this iteration, or one that it accumulates with, was not finite
         self.found = torch.zeros((), device=next(model.parameters()).device)
+        self.is_first = torch.zeros_like(self.found)  # 1 in the first of them that was not
         self.norms = NO_NORMS  # of this iteration
         self._weights = list(model.named_parameters())
         self._statistics = RunningStatistics(model)
@@ -51,7 +52,12 @@ class FiniteGuard:
         found = (~(is_finite & self._statistics.is_finite().to(is_finite.device))).float()
         if get_world_size() > 1:
             all_reduce(found, op="max")
-        self.found = torch.maximum(self.found, found) if accumulates else found
+        if accumulates:  # with one that was not finite, gradients are spoilt already
+            before = self.found
+            self.found = torch.maximum(before, found)
+            self.is_first = self.found - before
+        else:
+            self.found = self.is_first = found
 
     def _gradient_norms(self) -> Norms:
         found = [(name, weight.grad) for name, weight in self._weights]

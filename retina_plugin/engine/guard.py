@@ -86,7 +86,7 @@ class GuardHook(Hook):
 
     def _verdict(self, losses: dict[str, Any]) -> Callable[[], Any]:
         if self._guard is not None:
-            return fetch(self._guard.found)
+            return fetch(self._guard.is_first)
         bad = (~torch.as_tensor(losses.get("loss", 0.0)).detach().isfinite()).float()
         all_reduce(bad, op="max")  # all processes act, or none: a diagnosis may wait for the others
         return fetch(bad)
@@ -117,7 +117,9 @@ class GuardHook(Hook):
         folder, cause = diagnose(runner, iteration)
         said = f"iteration {iteration.index + 1} was not finite, {cause.text}"
         if self.policy == "skip" and self.skipped <= self.max_skipped:
-            warn(f"Left out: {said}; see {folder}.")
+            count = getattr(runner.optim_wrapper, "_accumulative_counts", 1)
+            others = f", with all {count} batches of its step" if count > 1 else ""
+            warn(f"Left out{others}: {said}; see {folder}.")
             return
         many = f"{self.max_skipped} were left out before it; " if self.policy == "skip" else ""
         kept = "weights and checkpoints are" if self._guard else "checkpoints are"

@@ -3,9 +3,11 @@
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
+from mmengine.config import Config
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -27,10 +29,14 @@ class SeedHook(Hook):
     priority = "VERY_HIGH"
 
     def before_train(self, runner: Runner) -> None:
-        """Give a resumed run's seed to its sampler, which was built before the checkpoint."""
+        """Give a resumed run's seed to its sampler, which was built before the checkpoint.
+
+        A seed that the config has for the sampler alone stays.
+        """
         batch_sampler = runner.train_dataloader.batch_sampler
         sampler = getattr(batch_sampler, "sampler", runner.train_dataloader.sampler)
         has_own = runner._randomness_cfg.get("diff_rank_seed", False)
+        has_own = has_own or sampler_seed(runner.cfg) is not None
         if isinstance(getattr(sampler, "seed", None), int) and not has_own:
             sampler.seed = runner.seed
 
@@ -42,6 +48,13 @@ class SeedHook(Hook):
     ) -> None:
         """Seed the processor, and the accelerator where there is one."""
         seed_iteration(runner, runner.iter)
+
+
+def sampler_seed(cfg: Config) -> Any:
+    """The seed that a config has for the sampler of the training; None without one."""
+    loader = cfg.get("train_dataloader")
+    sampler = loader.get("sampler") if isinstance(loader, dict) else None
+    return sampler.get("seed") if isinstance(sampler, dict) else None
 
 
 def seed_iteration(runner: Runner, iteration: int) -> None:

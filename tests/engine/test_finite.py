@@ -96,7 +96,9 @@ def test_a_bad_batch_spoils_all_that_it_accumulates_with(model):
     wrapper, x = guarded(model, accumulative_counts=2), torch.randn(5, 3)
     before = model[0].weight.clone()
     assert iterate(model, wrapper, x, add=float("inf"))
+    assert wrapper.guard.is_first
     assert iterate(model, wrapper, x)  # the step is here
+    assert not wrapper.guard.is_first  # this batch is not to blame
     assert torch.equal(model[0].weight, before)
     assert not iterate(model, wrapper, x)
     assert not iterate(model, wrapper, x)

@@ -131,6 +131,18 @@ def test_a_batch_is_left_out_and_counted_where_that_is_the_policy(make_runner, l
     assert all(value.isfinite().all() for value in weights(runner).values())
 
 
+@pytest.mark.filterwarnings("ignore:Detected call of `scheduler.step")  # MMEngine's order
+def test_of_a_step_that_accumulates_the_bad_batch_alone_is_blamed(make_runner):
+    options = {"default_hooks.guard.policy": "skip", "optim_wrapper.accumulative_counts": 2}
+    runner = make_runner({1}, spoil_pixels, **options)
+    runner.train()
+    log = next(Path(runner.log_dir).glob("*.log")).read_text()
+    assert "Left out, with all 2 batches of its step: iteration 1 was not finite" in log
+    assert [path.name for path in Path(runner.log_dir).glob("not_finite_*")] == [
+        "not_finite_iter_1"
+    ]
+
+
 def test_the_ceiling_of_what_is_left_out_ends_the_run(make_runner):
     options = {"default_hooks.guard.policy": "skip", "default_hooks.guard.max_skipped": 1}
     runner = make_runner({1, 2}, spoil_pixels, **options)
