@@ -1,9 +1,11 @@
 """The prior of section 4.1: at the start every anchor is an object with confidence pi."""
 
 import math
+from typing import Any
 
 import torch
 from mmdet.utils import OptMultiConfig
+from mmengine.model import PretrainedInit
 from torch import Tensor
 
 
@@ -32,4 +34,10 @@ def prior_bias(pi: float, anchors: int, num_classes: int, use_sigmoid: bool = Tr
 def is_pretrained(init_cfg: OptMultiConfig) -> bool:
     """Whether an `init_cfg` loads weights, whose bias must then stay."""
     parts = init_cfg if isinstance(init_cfg, list) else [init_cfg or {}]
-    return any(part.get("type") == "Pretrained" for part in parts)
+    return any(_loads(part.get("type")) for part in parts)
+
+
+def _loads(kind: Any) -> bool:
+    if isinstance(kind, type):
+        return issubclass(kind, PretrainedInit)
+    return kind in ("Pretrained", "mmengine.Pretrained")

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from mmdet.models.dense_heads import RetinaHead as StockHead
 from mmdet.structures.bbox import HorizontalBoxes
 from mmengine.config import ConfigDict
+from mmengine.model import PretrainedInit
 
 from retina_plugin import FocalLoss, RetinaHead
 from retina_plugin.errors import UserError
@@ -76,11 +77,12 @@ def test_default_and_equivalent_init_cfg_say_nothing(logged):
     assert "would have left" not in logged.text
 
 
-def test_weights_from_a_checkpoint_keep_their_bias(tmp_path):
+@pytest.mark.parametrize("kind", ["Pretrained", "mmengine.Pretrained", PretrainedInit])
+def test_weights_from_a_checkpoint_keep_their_bias(tmp_path, kind):
     trained = small_head()
     torch.nn.init.constant_(trained.retina_cls.bias, 0.7)
     torch.save(trained.state_dict(), tmp_path / "head.pth")
-    head = small_head(init_cfg={"type": "Pretrained", "checkpoint": str(tmp_path / "head.pth")})
+    head = small_head(init_cfg={"type": kind, "checkpoint": str(tmp_path / "head.pth")})
     assert (head.retina_cls.bias == 0.7).all()
 
 

@@ -2,7 +2,9 @@
 
 import pytest
 import torch
+from mmengine.model import NormalInit, PretrainedInit
 
+from retina_plugin.engine.pretrained import CheckedPretrainedInit
 from retina_plugin.prior import is_pretrained, prior_bias
 
 
@@ -23,7 +25,11 @@ def test_softmax_of_the_bias_gives_all_classes_together_pi():
     [
         (None, False),
         ({"type": "Normal"}, False),
+        ({"type": NormalInit}, False),
         ({"type": "Pretrained"}, True),
+        ({"type": "mmengine.Pretrained"}, True),
+        ({"type": PretrainedInit}, True),
+        ({"type": CheckedPretrainedInit}, True),
         ([{"type": "Normal"}, {"type": "Pretrained"}], True),
     ],
 )

@@ -64,11 +64,17 @@ def _starts_afresh(cfg: Config) -> bool:
 
 
 def _unfreeze(backbone: ConfigDict) -> list[Change]:
-    wanted = {"frozen_stages": -1, "norm_eval": False}
+    norm = backbone.get("norm_cfg") or ConfigDict()
+    wanted = (
+        ("model.backbone", backbone, "frozen_stages", -1),
+        ("model.backbone", backbone, "norm_eval", False),
+        # ResNet's residual branches begin at a scale of 0 and would stay there.
+        ("model.backbone.norm_cfg", norm, "requires_grad", True),
+    )
     changes = []
-    for key, value in wanted.items():
-        if backbone.get(key, value) != value:
-            backbone[key] = value
+    for key, section, name, value in wanted:
+        if section.get(name, value) != value:
+            section[name] = value
             reason = "init_cfg=None: random weights must train"
-            changes.append(Change(f"model.backbone.{key}", value, reason))
+            changes.append(Change(f"{key}.{name}", value, reason))
     return changes

@@ -45,7 +45,8 @@ def scale_schedule(cfg: Config, world_size: int, typed: Collection[str] = ()) ->
 
     Iterations so that as many images are seen; the rate linearly for SGD (Goyal et al.,
     arXiv 1706.02677) and with the square root for adaptive optimizers (Malladi et al.,
-    arXiv 2205.10287). Lengths in epochs stay, and so do the keys in `typed`.
+    arXiv 2205.10287). Lengths in epochs stay, and so do the keys in `typed` and what
+    lies inside them.
     `auto_scale_lr.enable=False` turns it off.
     """
     scaling = cfg.get("auto_scale_lr") or ConfigDict()
@@ -64,7 +65,7 @@ def _trains(cfg: Config) -> bool:
 
 
 def _apply(cfg: Config, change: Change, typed: Collection[str]) -> bool:
-    if change.key in typed:
+    if any(f"{change.key}.".startswith(f"{key}.") for key in typed):
         return False
     *path, last = change.key.split(".")
     section = cfg
@@ -84,7 +85,7 @@ def schedulers_of(cfg: Config) -> list[tuple[str, ConfigDict]]:
 
 def is_linear(optimizer: object) -> bool:
     """Whether an optimizer's rate scales linearly with the batch."""
-    return str(optimizer).startswith("SGD")
+    return str(optimizer).rpartition(".")[2].startswith("SGD")
 
 
 def rate_factor(optimizer: object, ratio: float) -> float:

@@ -5,6 +5,7 @@ from typing import Any
 
 import mmengine.registry
 from mmengine.config import Config
+from mmengine.model import PretrainedInit
 from mmengine.registry import Registry
 
 from .report import Change
@@ -32,6 +33,8 @@ def _name(section: Any) -> None:
 
 def registered_name(kind: Any) -> Any:
     """The name by which a config reaches a class or a function, itself if it has none."""
+    if kind is PretrainedInit:
+        return "Pretrained"  # under which ours is registered, that checks the weights
     for registry in _registries():
         for name, registered in registry.module_dict.items():
             if registered is kind:

@@ -1,4 +1,5 @@
 import pytest
+from mmdet.registry import MODELS
 
 from retina_plugin.recipe.backbone import PRETRAINED, fit_backbone
 
@@ -60,6 +61,26 @@ def test_a_resumed_run_that_began_with_weights_of_a_detector_stays_frozen(load):
     cfg.started_from = "detector.pth"
     assert fit_backbone(cfg) == []
     assert cfg.model.backbone.frozen_stages == 1
+FIXED_NORM = ("retinanet_x101", "presets/mmdet_r50_caffe", "presets/detectron2")
+
+
+@pytest.mark.parametrize("name", FIXED_NORM)
+def test_every_residual_branch_of_random_weights_can_leave_its_scale_of_0(load, name):
+    cfg = load(name, model__backbone__init_cfg=None)
+    keys = {change.key for change in fit_backbone(cfg)}
+    assert "model.backbone.norm_cfg.requires_grad" in keys
+    backbone = MODELS.build({**cfg.model.backbone, "depth": 50})
+    backbone.init_weights()
+    weights = dict(backbone.named_parameters())
+    scales = [weight for key, weight in weights.items() if key.endswith("bn3.weight")]
+    assert len(scales) == 16
+    assert all(scale.requires_grad for scale in scales)
+
+
+def test_norm_of_loaded_weights_stays_fixed(load):
+    cfg = load("retinanet_x101", model__backbone__init_cfg=None, load_from="a.pth")
+    fit_backbone(cfg)
+    assert cfg.model.backbone.norm_cfg.requires_grad is False
 
 
 @pytest.mark.parametrize(("resume", "frozen"), [(False, 1), (True, -1)])

@@ -5,6 +5,7 @@ import pytest
 from retina_plugin.recipe.schedule import (
     Batch,
     describe_schedule,
+    rate_factor,
     real_batch,
     scale_schedule,
 )
@@ -117,6 +118,21 @@ def test_typed_keys_are_left_alone(load):
     assert cfg.train_cfg.max_iters == 20
     assert "train_cfg.max_iters" not in {change.key for change in changes}
     assert cfg.train_cfg.val_interval == 80000
+
+
+def test_what_lies_inside_a_typed_key_is_left_alone(load):
+    cfg = load("retinanet_r50")
+    cfg.param_scheduler = [{"type": "MultiStepLR", "by_epoch": False, "milestones": [700, 900]}]
+    typed = {"param_scheduler", "train_cfg.max"}  # the last is another key than max_iters
+    scale_schedule(cfg, world_size=1, typed=typed)
+    assert cfg.param_scheduler[0].milestones == [700, 900]
+    assert cfg.train_cfg.max_iters == 90000 * 8
+
+
+@pytest.mark.parametrize("name", ["SGD", "mmengine.SGD", "torch.optim.SGD"])
+def test_the_rate_of_sgd_scales_linearly_in_any_scope(name):
+    assert rate_factor(name, 4) == 4
+    assert rate_factor("mmengine.AdamW", 4) == 2
 
 
 def test_a_config_without_training_has_no_schedule(load):

@@ -3,6 +3,7 @@
 import pytest
 from mmdet.datasets import CocoDataset as MMDetCocoDataset
 from mmengine.config import Config
+from mmengine.model import PretrainedInit
 from torch.optim import SGD
 
 from retina_plugin.data import CocoDataset
@@ -31,6 +32,7 @@ optim_wrapper.update(type=OptimWrapper, optimizer=dict(type=SGD, lr=0.01))
         (CocoDataset, "retina_plugin.CocoDataset"),
         (MMDetCocoDataset, "mmdet.CocoDataset"),
         (SGD, "SGD"),
+        (PretrainedInit, "Pretrained"),  # ours is registered in its place
         (Config, Config),
         ("mmdet.RetinaNet", "mmdet.RetinaNet"),
     ],
