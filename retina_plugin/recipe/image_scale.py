@@ -13,6 +13,8 @@ from .report import Change
 
 # The paper's scale: longest and shortest side in pixels.
 LARGEST = (1333, 800)
+# They take no scale_factor.
+RANDOM = ("RandomChoiceResize", "RandomResize")
 
 
 def native_scale(cfg: Config) -> tuple[int, int]:
@@ -34,7 +36,7 @@ def native_scale(cfg: Config) -> tuple[int, int]:
 
 def _resizes(transforms: Any) -> Iterator[dict]:
     if isinstance(transforms, dict):
-        if "scale" in transforms:
+        if "scale" in transforms or "scales" in transforms:
             yield transforms
         transforms = transforms.get("transforms", [])
     for transform in transforms if isinstance(transforms, list | tuple) else ():
@@ -44,13 +46,14 @@ def _resizes(transforms: Any) -> Iterator[dict]:
 def follow_image_scale(cfg: Config) -> list[Change]:
     """Gives the resizing transforms the config's `image_scale`; 'auto' takes the data's own.
 
-    Transforms with another scale than the one that the config was written for stay. With None
-    images keep their size.
+    Transforms with another scale than the one that the config was written for stay; those that draw
+    from several stay with a warning. With None images keep their size, also where the scale that
+    the config was written for is one of several.
     """
     written = written_for(cfg).get("image_scale")
     asked = cfg.get("image_scale", written)
     resizes = [
-        (f"{key}: {transform['type']}.scale", transform)
+        (key, transform)
         for key, pipeline in pipelines_of(cfg)
         for transform in _resizes(list(pipeline))
     ]
@@ -59,12 +62,20 @@ def follow_image_scale(cfg: Config) -> list[Change]:
     if asked == written != "auto":
         return []
     scale = native_scale(cfg) if asked == "auto" else _sides(asked)
+    changes = _followed(resizes, written, scale)
+    return changes if _same(asked, written) else changes + _not_reached(resizes, scale)
+
+
+def _followed(
+    resizes: list[tuple[str, dict]], written: Any, scale: tuple[int, int]
+) -> list[Change]:
     changes = []
     for key, transform in resizes:
-        if _same(transform["scale"], written) and not _same(scale, written):
+        if _same(transform.get("scale"), written) and not _same(scale, written):
             transform["scale"] = scale
-            changes.append(Change(key, scale, "follows image_scale"))
-    if not any(_same(transform["scale"], scale) for _, transform in resizes):
+            name = f"{key}: {transform['type']}.scale"
+            changes.append(Change(name, scale, "follows image_scale"))
+    if not any(_same(transform.get("scale"), scale) for _, transform in resizes):
         changes.append(Change("image_scale", scale, "WARNING: no transform reads this key"))
     return changes
 
@@ -84,11 +95,42 @@ def _sides(asked: Any) -> tuple[int, int]:
 def _keep_sizes(resizes: list[tuple[str, dict]], written: Any) -> list[Change]:
     changes = []
     for key, transform in resizes:
-        if any(_same(transform["scale"], each) for each in ("auto", written)):
-            del transform["scale"]
-            transform["scale_factor"] = 1.0
-            changes.append(Change(f"{key}_factor", 1.0, "image_scale=None: images keep their size"))
-    return changes
+        scales = [transform["scale"]] if "scale" in transform else []
+        scales += _several(transform)
+        if any(_same(scale, each) for scale in scales for each in ("auto", written)):
+            _keep_size(transform)
+            name = f"{key}: {transform['type']}.scale_factor"
+            changes.append(Change(name, 1.0, "image_scale=None: images keep their size"))
+    return changes if written is None else changes + _not_reached(resizes, None)
+
+
+def _keep_size(transform: dict) -> None:
+    """Makes a transform that resizes to a scale, given or drawn, resize by the factor 1."""
+    if str(transform["type"]).rpartition(".")[2] in RANDOM:
+        transform["type"] = transform.get("resize_type", "Resize")
+    for key in ("scale", "scales", "ratio_range", "resize_type"):
+        transform.pop(key, None)
+    transform["scale_factor"] = 1.0
+
+
+def _several(transform: dict) -> list:
+    """The scales that a transform draws from, for each image anew; none if it has one scale."""
+    if "scales" in transform:
+        scales = transform["scales"]
+        return scales if isinstance(scales, list) else [scales]
+    scale: Any = transform.get("scale")
+    is_list = isinstance(scale, list | tuple)
+    return list(scale) if is_list and all(isinstance(each, list | tuple) for each in scale) else []
+
+
+def _not_reached(resizes: list[tuple[str, dict]], scale: Any) -> list[Change]:
+    """Says which transforms go on drawing from scales of their own."""
+    reason = f"WARNING: scales to draw from do not follow image_scale={scale}"
+    return [
+        Change(f"{key}: {transform['type']}", _several(transform), reason)
+        for key, transform in resizes
+        if _several(transform) and not any(_same(each, scale) for each in _several(transform))
+    ]
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -1,6 +1,8 @@
 import json
 
+import numpy as np
 import pytest
+from mmdet.registry import TRANSFORMS
 
 from retina_plugin.errors import UserError
 from retina_plugin.recipe import resolve
@@ -52,6 +54,60 @@ def test_without_a_scale_images_keep_their_size_in_every_pipeline(load, name, co
     assert cfg.tta_pipeline[1]["transforms"][0][0]["scale_factor"] == 1.0
     assert "scale" not in cfg.tta_pipeline[1]["transforms"][0][0]
     assert follow_image_scale(cfg) == []
+
+
+JITTER = [
+    ("retinanet_r101_table2", 6),
+    ("retinanet_x101_table2", 6),
+    ("presets/detectron2", 6),
+    ("presets/torchvision_v2", 11),
+]
+
+
+@pytest.mark.parametrize(("name", "count"), JITTER)
+def test_scales_to_draw_from_that_do_not_follow_are_warned_of(load, name, count):
+    assert follow_image_scale(load(name)) == []
+    cfg = load(name, image_scale=(1000, 600))
+    (warning,) = (each for each in follow_image_scale(cfg) if "WARNING" in each.reason)
+    assert warning.key == "train_dataloader.dataset.pipeline: RandomChoiceResize"
+    assert len(warning.value) == count
+    assert cfg.train_dataloader.dataset.pipeline[2].scales == warning.value
+    assert scales(cfg.val_dataloader.dataset.pipeline) == [(1000, 600)]
+
+
+@pytest.mark.parametrize(("name", "_"), JITTER)
+def test_without_a_scale_none_is_drawn_either(load, name, _):
+    cfg = load(name, image_scale=None)
+    assert not any("WARNING" in change.reason for change in follow_image_scale(cfg))
+    pipeline = cfg.train_dataloader.dataset.pipeline
+    resize = TRANSFORMS.build({**pipeline[2]})
+    image = np.zeros((30, 50, 3), dtype=np.uint8)
+    assert resize({"img": image})["img"].shape == image.shape
+    assert follow_image_scale(cfg) == []
+
+
+@pytest.mark.parametrize(
+    ("resize", "is_kept"),
+    [
+        ({"type": "RandomResize", "scale": (1333, 800), "ratio_range": (0.5, 2.0)}, False),
+        ({"type": "RandomResize", "scale": [(1333, 640), (1333, 800)]}, False),
+        ({"type": "mmdet.RandomChoiceResize", "scales": [(1333, 800)]}, False),
+        ({"type": "RandomChoiceResize", "scales": [(500, 300), (600, 400)]}, True),
+    ],
+)
+def test_without_a_scale_what_is_drawn_by_hand_stays_with_a_warning(load, resize, is_kept):
+    cfg = load("retinanet_r50", image_scale=None)
+    cfg.train_dataloader.dataset.pipeline[2] = resize
+    warnings = [each for each in follow_image_scale(cfg) if "WARNING" in each.reason]
+    assert len(warnings) == is_kept
+    kept = {"type": "Resize", "scale_factor": 1.0}
+    assert cfg.train_dataloader.dataset.pipeline[2] == (resize if is_kept else kept)
+
+
+def test_a_config_that_is_written_for_no_scale_keeps_the_scales_it_draws_from(load):
+    cfg = load("retinanet_r101_table2", image_scale=None, recipe__image_scale=None)
+    assert follow_image_scale(cfg) == []
+    assert cfg.train_dataloader.dataset.pipeline[2].type == "RandomChoiceResize"
 
 
 def test_one_number_is_both_sides(load):
