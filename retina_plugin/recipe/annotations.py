@@ -41,7 +41,7 @@ def read_annotations(dataset: ConfigDict, key: str) -> Summary:
             images or no categories, or has a category without a name or two of one name.
     """
     path, key = full_ann_file(dataset), f"{key}.ann_file"
-    if not is_on_disk(dataset):
+    if not is_on_disk(dataset, path):
         return _fetched(path, key, json.dumps(dataset.get("backend_args")))
     if not os.path.isfile(path):
         raise UserError(f"{key}: there is no annotation file {path}.")

@@ -1,6 +1,7 @@
 """What can be known to be wrong before anything is written."""
 
 import os
+import re
 
 import torch
 from mmengine.config import Config, ConfigDict
@@ -10,8 +11,11 @@ from .annotations import read_annotations
 from .classes import check_classes, check_same_classes, is_coco
 from .datasets import datasets_of
 from .names import check_names
-from .paths import full_ann_file, is_on_disk
+from .paths import full_ann_file, image_folder, is_on_disk
 from .safe_names import check_safe_names
+
+# In CUDA_VISIBLE_DEVICES; another first entry, such as SLURM's NoDevFiles, hides all of them.
+GPU = re.compile(r"\s*(\d|GPU-|MIG-)")
 
 
 def check(cfg: Config, splits: tuple[str, ...]) -> None:
@@ -24,7 +28,7 @@ def check(cfg: Config, splits: tuple[str, ...]) -> None:
     Raises:
         UserError: the first thing that is wrong, with its file and key.
     """
-    check_device(cfg)
+    check_device(cfg, splits)
     check_safe_names(cfg, splits)
     check_names(cfg, splits)
     coco = [each for each in datasets_of(cfg, splits) if is_coco(each[2])]
@@ -43,17 +47,11 @@ def check_data(key: str, dataset: ConfigDict) -> None:
         UserError: a folder, a file or the first image is missing.
     """
     root = dataset.get("data_root") or ""
-    if root and is_on_disk(dataset) and not os.path.isdir(root):
+    if root and is_on_disk(dataset, root, full_ann_file(dataset)) and not os.path.isdir(root):
         raise UserError(f"{key}.data_root: there is no folder {root}.")
     first = read_annotations(dataset, key).first_image
-    if is_on_disk(dataset):
-        _check_first_image(root, first, key, dataset)
-
-
-def _check_first_image(root: str, name: str, key: str, dataset: ConfigDict) -> None:
-    prefix = (dataset.get("data_prefix") or {}).get("img", "")
-    image = os.path.join(root, prefix, name)
-    if not os.path.isfile(image):
+    image = os.path.join(image_folder(dataset), first)
+    if is_on_disk(dataset, image) and not os.path.isfile(image):
         raise UserError(f"{key}.data_prefix.img: there is no image {image}.")
 
 
@@ -71,8 +69,12 @@ def check_annotations(datasets: list[tuple[str, ConfigDict]]) -> None:
         raise UserError(f"{keys}: no annotations are in {files}, so nothing can be learned.")
 
 
-def check_device(cfg: Config) -> None:
+def check_device(cfg: Config, splits: tuple[str, ...]) -> None:
     """Holds what asks for a GPU against the machine.
+
+    Args:
+        cfg: the config.
+        splits: as in `check`; what is for training alone is not asked without train.
 
     Raises:
         UserError: a GPU is asked for and torch finds none.
@@ -80,11 +82,11 @@ def check_device(cfg: Config) -> None:
     if torch.cuda.is_available():
         return
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    wrapper = cfg.get("optim_wrapper", {}).get("type") if "train" in splits else None
     asked = {
         "device": str(cfg.get("device", "")).startswith("cuda"),
-        f"CUDA_VISIBLE_DEVICES={visible}": visible not in ("", "-1"),
-        "optim_wrapper.type=AmpOptimWrapper": cfg.get("optim_wrapper", {}).get("type")
-        == "AmpOptimWrapper",
+        f"CUDA_VISIBLE_DEVICES={visible}": GPU.match(visible) is not None,
+        "optim_wrapper.type=AmpOptimWrapper": wrapper == "AmpOptimWrapper",
     }
     for key in (key for key, wanted in asked.items() if wanted):
         raise UserError(f"{key} asks for a GPU, but torch {torch.__version__} finds none here.")

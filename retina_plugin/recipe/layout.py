@@ -51,7 +51,7 @@ def _fill_ann_file(split: str, key: str, dataset: ConfigDict) -> list[Change]:
     if dataset.get("ann_file"):
         return []
     root = dataset.data_root
-    if not is_on_disk(dataset):
+    if not is_on_disk(dataset, root):
         raise UserError(
             f"data_root: {root} is on a storage, where files cannot be looked for; name the file "
             f"with --cfg-options {key}.ann_file=FILE and its images with {key}.data_prefix.img."
@@ -72,7 +72,7 @@ def _fill_ann_file(split: str, key: str, dataset: ConfigDict) -> list[Change]:
 def _fill_images(split: str, key: str, dataset: ConfigDict) -> list[Change]:
     if dataset.get("data_prefix", {}).get("img"):
         return []
-    if not is_on_disk(dataset):
+    if not is_on_disk(dataset, dataset.data_root):
         return []
     first = read_annotations(dataset, key).first_image
     folders = [folder.format(name) for folder in FOLDERS for name in NAMES[split]]

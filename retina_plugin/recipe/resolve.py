@@ -11,7 +11,8 @@ from .classes import fill_classes
 from .image_scale import follow_image_scale
 from .inheritance import drop_scope
 from .layout import find_files
-from .paths import follow_data_root, point_evaluators
+from .loaders import fit_loaders
+from .paths import follow_data_root, point_evaluators, remember_paths
 from .report import Change, print_changes
 from .resumable import make_resumable
 from .schedule import describe_schedule, scale_schedule
@@ -24,11 +25,13 @@ STEPS = (
     follow_data_root,
     find_files,
     point_evaluators,
+    remember_paths,
     fill_classes,
     weigh_classes,
     follow_image_scale,
     fit_backbone,
     choose_speed,
+    fit_loaders,
     make_resumable,
 )
 

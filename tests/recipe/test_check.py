@@ -5,6 +5,7 @@ import torch
 from mmdet.registry import DATASETS, METRICS
 
 from retina_plugin.errors import UserError
+from retina_plugin.faults.loopback import served
 from retina_plugin.recipe import check, resolve
 from retina_plugin.recipe.check import check_annotations, check_data, check_device
 
@@ -36,6 +37,21 @@ def test_each_kind_of_mistake_is_found(custom):
             continue
         with pytest.raises(UserError, match=message):
             check(cfg, ("train", "val"))
+
+
+@pytest.mark.parametrize("remote", ["ann_file", "images", "both"])
+def test_annotations_and_images_may_lie_at_different_places(custom, coco_folder, remote):
+    dataset = custom().val_dataloader.dataset
+    with served(coco_folder) as address:
+        if remote != "images":
+            dataset.ann_file = f"{address}/annotations/val.json"
+        if remote != "ann_file":
+            dataset.data_prefix = {"img": f"{address}/images/"}
+        check_data(KEY, dataset)
+        assert DATASETS.build(dataset)[0]["inputs"].shape[0] == 3
+        if remote == "ann_file":
+            with pytest.raises(UserError, match=r"data_prefix.img: there is no image .*val0.png"):
+                check_data(KEY, {**dataset, "data_prefix": {"img": "nowhere"}})
 
 
 def test_a_missing_folder_and_a_missing_file_are_named(custom):
@@ -98,11 +114,25 @@ def test_a_gpu_that_is_not_there_is_an_error(load, monkeypatch, options):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "" if options else "0")
     with pytest.raises(UserError, match="asks for a GPU, but torch"):
-        check_device(load("retinanet_r50", **options))
+        check_device(load("retinanet_r50", **options), ("train", "val"))
 
 
-@pytest.mark.parametrize("visible", ["", "-1"])
+def test_a_test_asks_for_no_gpu_where_only_training_would(load, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    check_device(load("retinanet_r50", optim_wrapper__type="AmpOptimWrapper"), ("test",))
+
+
+@pytest.mark.parametrize("visible", ["0", "2,3", "GPU-8d3", "MIG-1f"])
+def test_numbers_and_names_of_gpus_ask_for_them(load, monkeypatch, visible):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    with pytest.raises(UserError, match=f"CUDA_VISIBLE_DEVICES={visible} asks for a GPU"):
+        check_device(load("retinanet_r50"), ("test",))
+
+
+@pytest.mark.parametrize("visible", ["", "-1", "NoDevFiles", "none"])
 def test_a_cpu_is_enough_where_nothing_asks_for_more(load, monkeypatch, visible):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    check_device(load("retinanet_r50", device="cpu"))
+    check_device(load("retinanet_r50", device="cpu"), ("train", "val"))

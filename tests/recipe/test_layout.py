@@ -1,6 +1,7 @@
 import pytest
 
 from retina_plugin.errors import UserError
+from retina_plugin.faults.loopback import served
 from retina_plugin.recipe.layout import find_files
 from retina_plugin.recipe.paths import follow_data_root
 
@@ -81,3 +82,21 @@ def test_files_on_a_storage_are_not_looked_for(load, bucket, tmp_path):
     for dataset in datasets:
         dataset.update(ann_file="a.json", backend_args=bucket(tmp_path))
     assert find_files(cfg) == []
+
+
+def test_images_of_this_machine_are_found_for_a_file_at_an_address(load, coco_folder):
+    with served(coco_folder) as address:
+        options = {
+            f"{split}_dataloader__dataset__ann_file": f"{address}/annotations/{name}.json"
+            for split, name in (("train", "train"), ("val", "val"), ("test", "val"))
+        }
+        assert [folder for _, folder in found(load, coco_folder, **options)] == ["images/"] * 2
+
+
+def test_images_at_an_address_are_not_looked_for(load, write_coco, tmp_path):
+    write_coco(tmp_path / "a.json")
+    options = {
+        f"{split}_dataloader__dataset__ann_file": str(tmp_path / "a.json")
+        for split in ("train", "val", "test")
+    }
+    assert found(load, "http://host/images", **options)[0] == (str(tmp_path / "a.json"), "")
