@@ -61,6 +61,8 @@ def test_a_resumed_run_that_began_with_weights_of_a_detector_stays_frozen(load):
     cfg.started_from = "detector.pth"
     assert fit_backbone(cfg) == []
     assert cfg.model.backbone.frozen_stages == 1
+
+
 FIXED_NORM = ("retinanet_x101", "presets/mmdet_r50_caffe", "presets/detectron2")
 
 
