@@ -8,8 +8,7 @@ import torch
 from mmdet.models.detectors import RetinaNet as StockRetinaNet
 from torch import Tensor
 
-from .folding import fold
-from .log import warn
+from .folding import fold_if_possible
 from .precision import autocast_of, check_dtype, chosen_dtype
 from .registry import MODELS
 
@@ -48,16 +47,7 @@ class RetinaNet(StockRetinaNet):
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self._lay_out()
         if fold_norm:
-            self._fold_norm()
-
-    def _fold_norm(self) -> None:
-        try:
-            fold(self.backbone)
-        except Exception as error:  # noqa: BLE001 (tracing runs the backbone's own code)
-            warn(
-                f"Batch norm stays a layer of its own: {type(self.backbone).__name__} cannot be "
-                f"traced ({error})."
-            )
+            fold_if_possible(self.backbone)
 
     def init_weights(self) -> None:
         """Initialise; in the usual layout, so that a seed gives the weights it gives elsewhere."""

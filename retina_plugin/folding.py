@@ -6,17 +6,29 @@ from typing import Any, TypeGuard, cast
 import torch
 from mmengine.model.efficient_conv_bn_eval import (
     efficient_conv_bn_eval_control,
-    turn_on_efficient_conv_bn_eval_for_single_model,
+    efficient_conv_bn_eval_graph_transform,
 )
 from torch import Tensor, fx, nn
 from torch.fx.node import Argument
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from .kernels.convolution import Geometry, convolve
-from .kernels.fallback import warn_once
-from .listeners import is_heard
+from .kernels.fallback import NotAvailable, warn_once
+from .listeners import is_changed
+from .log import warn
 
 SUMS: tuple[object, ...] = (operator.iadd, operator.add, torch.add)
+
+
+def fold_if_possible(backbone: nn.Module) -> None:
+    """As `fold`; a backbone that cannot be folded is left as it is, with a word."""
+    try:
+        fold(backbone)
+    except Exception as error:  # noqa: BLE001 (tracing runs the backbone's own code)
+        warn(
+            f"Batch norm stays a layer of its own: {type(backbone).__name__} cannot be folded "
+            f"({error})."
+        )
 
 
 def fold(backbone: nn.Module) -> None:
@@ -30,12 +42,41 @@ def fold(backbone: nn.Module) -> None:
         backbone: its `forward` is replaced.
 
     Raises:
-        Exception: of any kind, where the backbone's own code cannot be traced.
+        Exception: of any kind, where the backbone's own code cannot be traced, or a trace would
+            not stand for it.
     """
-    turn_on_efficient_conv_bn_eval_for_single_model(backbone)
-    forward: Any = backbone.forward  # by now a method of the traced module
-    _join(forward.__self__)
-    backbone.forward = FoldedPass(backbone, forward.__self__).run
+    traced = _traced(backbone)
+    efficient_conv_bn_eval_graph_transform(traced)
+    _join(traced)
+    backbone.forward = FoldedPass(backbone, traced).run
+
+
+def _traced(backbone: nn.Module) -> fx.GraphModule:
+    """The backbone's calls of its parts, where no more than these and the input count.
+
+    Raises:
+        NotAvailable: it reads what a trace holds as it was at first.
+    """
+    if any(is_changed(part) for name, part in backbone.named_modules() if name):
+        raise NotAvailable("a part of it has a hook or a forward pass of its own")
+    modes = {module: module.training for module in backbone.modules()}
+    try:
+        evaluated, traced = (_traced_in(mode, backbone) for mode in (False, True))
+    finally:
+        for module, training in modes.items():
+            module.training = training
+    if evaluated.code != traced.code:
+        raise NotAvailable("its own code asks whether it is training")
+    tensors = [str(node.target) for node in traced.graph.nodes if node.op == "get_attr"]
+    if tensors:  # the trace has its own hold of them, which .double() and .cuda() pass by
+        raise NotAvailable(f"its own code reads the tensor {tensors[0]} itself")
+    return traced
+
+
+def _traced_in(training: bool, backbone: nn.Module) -> fx.GraphModule:
+    for module in backbone.modules():
+        module.training = training  # not by train(), which leaves frozen stages in evaluation
+    return fx.symbolic_trace(backbone)
 
 
 class FoldedPass:
@@ -59,7 +100,7 @@ class FoldedPass:
         """As the backbone's forward."""
         if self.traced is None:
             del self.backbone.forward
-            fold(self.backbone)
+            fold_if_possible(self.backbone)
             return self.backbone.forward(*inputs)
         is_known = torch.compiler.is_compiling() or self._is_as_it_was()
         if not is_known and (part := self._other_part(self.traced)):
@@ -73,7 +114,7 @@ class FoldedPass:
     def _is_as_it_was(self) -> bool:
         """Whether all parts are those of the last look, which every pass can afford to ask."""
         return bool(self._places) and not any(
-            slots.get(key) is not part or _is_changed(part) for slots, key, part in self._places
+            slots.get(key) is not part or is_changed(part) for slots, key, part in self._places
         )
 
     def _other_part(self, traced: fx.GraphModule) -> str:
@@ -84,7 +125,7 @@ class FoldedPass:
         """
         live = dict(self.backbone.named_modules(remove_duplicate=False))
         for name, part in live.items():
-            if name and _is_changed(part):
+            if name and is_changed(part):
                 return name
         own = dict(traced.named_modules(remove_duplicate=False))
         for name, part in own.items():
@@ -101,11 +142,6 @@ class FoldedPass:
             if part is not None
         ]
         return ""
-
-
-def _is_changed(part: nn.Module) -> bool:
-    """Whether a call of the part does more than its class says."""
-    return is_heard(part) or "forward" in vars(part)
 
 
 def _is_of_a_kind(part: nn.Module, other: nn.Module | None) -> bool:

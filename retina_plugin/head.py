@@ -18,7 +18,7 @@ from .bounds import COUNT, INSIDE, WHOLE_FROM_0, check_number, check_numbers
 from .detections import Candidates, concatenate, detections, select
 from .errors import UserError
 from .kernels.candidates import is_small, promising, steady_sigmoid
-from .listeners import is_heard
+from .listeners import is_changed
 from .log import warn
 from .losses.targets import needs_iou
 from .mining import OHEMSampler
@@ -201,7 +201,18 @@ class RetinaHead(BaseDenseHead):
         if self._runs_on_tiles():
             return self._loss_on_tiles(x, gts, metas, ignored)
         logits, deltas = self(x)
+        self._check_own_forward(logits)
         return self.loss_by_feat(logits, deltas, self.grid(x), gts, metas, ignored)
+
+    def _check_own_forward(self, logits: Levels) -> None:
+        """Checkpoints that PyTorch calls reentrant lose the gradients of nested outputs."""
+        learns = torch.is_grad_enabled() and self.retina_cls.weight.requires_grad
+        if learns and is_changed(self) and not logits[0].requires_grad:
+            raise UserError(
+                "RetinaHead expects a forward pass that gradients go through, but was given one "
+                "without: name parts of it in activation_checkpointing, such as "
+                "'bbox_head.cls_convs.0', instead of 'bbox_head'."
+            )
 
     def _runs_on_tiles(self) -> bool:
         """Whether the box subnet can be left out where no anchor is positive."""
@@ -210,7 +221,7 @@ class RetinaHead(BaseDenseHead):
             target_form(self.form, self.retina_reg.weight.device.type) == "windowed"
             and own.forward is RetinaHead.forward
             and own.loss_by_feat is RetinaHead.loss_by_feat
-            and not is_heard(self)
+            and not is_changed(self)
             and not torch.compiler.is_compiling()
             and can_run_on_tiles(self.reg_convs, self.retina_reg)
         )

@@ -17,7 +17,7 @@ from torch.autograd.function import once_differentiable
 
 from .anchors import AnchorGrid
 from .kernels.convolution import Geometry, autocast, convolve
-from .listeners import is_heard
+from .listeners import is_changed
 from .subnet import is_joinable
 from .targets import ListedTargets
 
@@ -78,7 +78,7 @@ def can_run_on_tiles(convs: nn.ModuleList, output: nn.Module) -> bool:
     return (
         len(inner) == len(convs)
         and type(output) is nn.Conv2d
-        and not is_heard(output)
+        and not is_changed(output)
         and all(Geometry.of(c) == SAME and c.kernel_size == KERNEL for c in (*inner, output))
     )
 

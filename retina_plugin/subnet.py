@@ -7,7 +7,7 @@ from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
 from .kernels.convolution import Geometry, autocast, convolve
-from .listeners import is_heard
+from .listeners import is_changed
 
 STANDARD_ORDER = ("conv", "norm", "act")
 
@@ -48,5 +48,5 @@ def is_joinable(module: nn.Module) -> TypeGuard[Joinable]:
         and bool(module.with_activation)
         and type(module.activate) is nn.ReLU
         and module.order == STANDARD_ORDER
-        and not any(is_heard(part) for part in (module, module.conv, module.activate))
+        and not any(is_changed(part) for part in (module, module.conv, module.activate))
     )

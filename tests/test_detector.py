@@ -185,7 +185,7 @@ def test_backbone_that_cannot_be_traced_keeps_its_layers(make_model, logged):
     backbone = {**BACKBONE, "with_cp": True}
     with torch.no_grad():
         make_model(config("retina_plugin.RetinaNet", backbone=backbone)).eval()(images())
-    assert "Batch norm stays a layer of its own: ResNet cannot be traced" in logged.text
+    assert "Batch norm stays a layer of its own: ResNet cannot be folded" in logged.text
 
 
 def test_copy_of_the_model_owns_its_weights(make_model):

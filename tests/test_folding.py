@@ -5,13 +5,14 @@ from functools import partial
 
 import pytest
 import torch
+import torch.nn.functional as F
 from mmcv.cnn.utils import fuse_conv_bn
 from mmdet.registry import MODELS
 from torch import nn
 from torch.nn.utils import prune
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from retina_plugin.folding import fold, folded_convolution, folded_weights
+from retina_plugin.folding import fold, fold_if_possible, folded_convolution, folded_weights
 
 BACKBONES = [
     {"type": "ResNet", "depth": 18, "base_channels": 8},
@@ -160,6 +161,60 @@ def test_a_folded_backbone_is_saved_whole(tmp_path):
         torch.testing.assert_close(loaded(x), expected)
     assert loaded.forward.__self__.traced is not None
     assert loaded.forward.__self__.backbone is loaded
+
+
+class Own(nn.Module):
+    """A backbone of one's own: a convolution, batch norm, and what `more` does after them."""
+
+    def __init__(self, more):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+        self.register_buffer("shift", torch.ones(1))
+        self.more = more
+
+    def forward(self, x):
+        return self.more(self, self.body(x))
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        (lambda own, x: F.dropout(x, training=own.training), "asks whether it is training"),
+        (lambda own, x: x + 1 if own.training else x, "asks whether it is training"),
+        (lambda own, x: x + own.shift, "reads the tensor shift itself"),
+        (lambda own, x: x + 1 if x.sum() > 0 else x, "symbolically traced variables"),
+    ],
+    ids=["dropout", "branch", "buffer", "condition"],
+)
+def test_what_a_trace_would_hold_as_it_was_is_not_folded(more, reason, logged):
+    folded = Own(more)
+    folded.body.eval()
+    plain = copy.deepcopy(folded)
+    fold_if_possible(folded)
+    assert (folded.training, folded.body[1].training) == (True, False)
+    x = torch.randn(1, 3, 8, 8, dtype=torch.float64)
+    for model in (plain, folded):
+        model.eval().double()
+        model.load_state_dict({**model.state_dict(), "shift": torch.full((1,), 5.0)})
+    assert torch.equal(folded(x), plain(x))
+    assert "Own cannot be folded" in logged.text
+    assert reason in logged.text
+
+
+def test_a_folded_copy_that_was_changed_since_keeps_its_layers(logged):
+    """A copy is folded where it is used; a hook must not become a part of its trace."""
+    model = Own(lambda own, x: x)
+    model.eval()
+    fold(model)
+    x = torch.randn(1, 3, 8, 8)
+    expected = model(x)
+    for hook in (lambda *call: call[2] + 1, lambda *call: call[2] + len(call[2])):
+        copied = copy.deepcopy(model)
+        handle = copied.body.register_forward_hook(hook)
+        torch.testing.assert_close(copied(x), expected + 1)
+        handle.remove()
+        torch.testing.assert_close(copied(x), expected)
+    assert "a part of it has a hook" in logged.text
 
 
 @pytest.mark.parametrize("affine", [True, False])

@@ -64,3 +64,17 @@ def test_hooks_are_heard(levels):
     run_subnet(convs, levels, plain=False)
     assert heard == [level.shape for level in levels]
     assert is_joinable(convs[1])
+
+
+@pytest.mark.parametrize("part", ["", ".conv", ".activate"])
+def test_a_forward_pass_of_ones_own_is_run(part, levels):
+    """As activation checkpoints give one to a module."""
+    convs, passed = stack(), []
+    module = convs.get_submodule(f"0{part}")
+    forward = module.forward
+    module.forward = lambda x: passed.append(x.shape) or forward(x)
+    expected = run_subnet(convs, levels, plain=True)
+    passed.clear()
+    torch.testing.assert_close(run_subnet(convs, levels, plain=False), expected)
+    assert passed == [level.shape for level in levels]
+    assert is_joinable(convs[1])
