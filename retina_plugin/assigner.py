@@ -1,7 +1,10 @@
 """The paper's assignment behind MMDetection's interface of assigners."""
 
+from dataclasses import replace
+from typing import Any
+
 import torch
-from mmdet.models.task_modules import AssignResult, BaseAssigner
+from mmdet.models.task_modules import AssignResult, BaseAssigner, BboxOverlaps2D
 from mmdet.structures.bbox import get_box_tensor
 from mmengine.structures import InstanceData
 from torch import Tensor
@@ -10,6 +13,21 @@ from .bounds import FINITE, FRACTION, check_numbers
 from .errors import UserError
 from .matching import IGNORED, MatchRule, match_image
 from .registry import TASK_UTILS
+
+IOU = ("BboxOverlaps2D", "mmdet.BboxOverlaps2D", BboxOverlaps2D)
+IOU_SETTINGS = {"scale": 1.0, "dtype": None}
+
+
+def _of_rule(name: str) -> Any:
+    """A number of the rule as an attribute, which a detector may set (Dynamic R-CNN does)."""
+
+    def get(assigner: "AnchorAssigner") -> Any:
+        return getattr(assigner.rule, name)
+
+    def put(assigner: "AnchorAssigner", value: Any) -> None:
+        assigner.rule = replace(assigner.rule, **{name: value})
+
+    return property(get, put)
 
 
 @TASK_UTILS.register_module()
@@ -24,6 +42,10 @@ class AnchorAssigner(BaseAssigner):
     Raises:
         UserError: for a value that cannot be honoured.
     """
+
+    pos_iou_thr = _of_rule("pos_iou_thr")
+    neg_iou_thr = _of_rule("neg_iou_thr")
+    min_pos_iou = _of_rule("min_pos_iou")
 
     def __init__(
         self,
@@ -114,10 +136,11 @@ def _check_thresholds(pos_iou_thr: float, neg_iou_thr: float | tuple[float, floa
 
 
 def _refuse_other_overlaps(iou_calculator: dict | None, perm_repeat_gt_cfg: dict | None) -> None:
-    if iou_calculator is not None and iou_calculator.get("type") != "BboxOverlaps2D":
+    settings = {"type": IOU[0], **IOU_SETTINGS, **(iou_calculator or {})}
+    if settings.pop("type") not in IOU or settings != IOU_SETTINGS:
         raise UserError(
-            "AnchorAssigner computes IoU itself (iou_calculator BboxOverlaps2D), but got "
-            f"{iou_calculator}; choose mmdet's MaxIoUAssigner for another overlap."
+            "AnchorAssigner computes IoU itself, as iou_calculator BboxOverlaps2D does with "
+            f"{IOU_SETTINGS}, but got {iou_calculator}; choose mmdet's MaxIoUAssigner for another."
         )
     if perm_repeat_gt_cfg is not None:
         raise UserError(

@@ -77,7 +77,7 @@ def match_image(
     The best IoU is -1 on anchors that are not valid or lie in an ignore region.
     """
     excluded = _excluded(anchors, rule, ignored_boxes, valid)
-    if len(boxes) == 0:
+    if len(boxes) == 0 or len(anchors) == 0:
         best = anchors.new_zeros(len(anchors)).masked_fill_(excluded, -1)
         return torch.where(excluded, IGNORED, BACKGROUND), best
     iou = pairwise_iou(boxes.to(anchors), anchors)  # (G, R)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from mmdet.models.task_modules import MaxIoUAssigner
+from mmdet.models.task_modules import BboxOverlaps2D, MaxIoUAssigner
 from mmengine.structures import InstanceData
 
 from retina_plugin import AnchorAssigner
@@ -70,6 +70,20 @@ def test_assign_on_no_boxes_equals_mmdetection():
     assert torch.equal(ours.labels, theirs.labels)
 
 
+@pytest.mark.parametrize("kind", [AnchorAssigner, MaxIoUAssigner])
+def test_thresholds_that_are_set_later_count(kind):
+    """As Dynamic R-CNN sets them."""
+    assigner = kind(pos_iou_thr=0.5, neg_iou_thr=0.5, min_pos_iou=0.5)
+    case = instances(slices(8, 6), torch.tensor([[0.0, 0.0, 10.0, 10.0]]))
+    assert assigner.assign(*case).gt_inds.tolist() == [1, 1]
+    assigner.pos_iou_thr = assigner.neg_iou_thr = assigner.min_pos_iou = 0.7
+    assert assigner.assign(*case).gt_inds.tolist() == [1, 0]
+    assigner.min_pos_iou = 0.9
+    assigner.pos_iou_thr = assigner.neg_iou_thr = 0.9
+    assert assigner.assign(*case).gt_inds.tolist() == [0, 0]
+    assert assigner.pos_iou_thr == assigner.neg_iou_thr == assigner.min_pos_iou == 0.9
+
+
 def test_assigning_on_the_cpu_above_a_number_of_boxes_changes_nothing():
     anchors, boxes = random_case(3)
     codes, best = AnchorAssigner(gpu_assign_thr=2).match(anchors, boxes)
@@ -82,6 +96,8 @@ def test_assigning_on_the_cpu_above_a_number_of_boxes_changes_nothing():
     ("options", "words"),
     [
         ({"iou_calculator": {"type": "BboxDistanceMetric"}}, "computes IoU itself"),
+        ({"iou_calculator": {"type": "BboxOverlaps2D", "dtype": "fp16"}}, "computes IoU itself"),
+        ({"iou_calculator": {"type": "BboxOverlaps2D", "scale": 512.0}}, "computes IoU itself"),
         ({"perm_repeat_gt_cfg": {"iou_thr": 0.7}}, "does not shift"),
         ({"pos_iou_thr": 0.3}, "neg_iou_thr <= pos_iou_thr"),
         ({"neg_iou_thr": 0.0}, "0 < neg_iou_thr"),
@@ -94,6 +110,11 @@ def test_assigning_on_the_cpu_above_a_number_of_boxes_changes_nothing():
 def test_value_that_cannot_be_honoured_is_an_error(options, words):
     with pytest.raises(ValueError, match=words):
         AnchorAssigner(**options)
+
+
+@pytest.mark.parametrize("kind", ["BboxOverlaps2D", "mmdet.BboxOverlaps2D", BboxOverlaps2D])
+def test_plain_iou_is_taken_by_each_of_its_names(kind):
+    AnchorAssigner(iou_calculator={"type": kind, "scale": 1, "dtype": None})
 
 
 def test_accepts_every_key_of_mmdetections_assigner():

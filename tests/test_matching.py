@@ -85,6 +85,12 @@ def test_image_without_boxes_is_background():
     assert codes.tolist() == [[BACKGROUND, BACKGROUND], [0, 0]]
 
 
+@pytest.mark.parametrize("low_quality", [True, False])
+def test_no_anchors_have_no_codes(low_quality):
+    codes, best = match_image(torch.zeros(0, 4), BOX, MatchRule(match_low_quality=low_quality))
+    assert codes.shape == best.shape == (0,)
+
+
 def test_batch_equals_image_by_image():
     anchors, _ = random_case(0)
     boxes = [random_case(seed, gts)[1] for seed, gts in [(0, 3), (1, 0), (2, 7)]]
