@@ -9,7 +9,10 @@ from math import ceil
 
 import torch
 from mmdet.models.task_modules import AnchorGenerator
+from mmdet.structures.bbox import get_box_tensor
 from torch import Tensor
+
+from .errors import UserError
 
 Size = tuple[int, int]
 REGULAR_WITHIN = 1e-3  # pixels
@@ -59,6 +62,9 @@ class AnchorGrid:
         Args:
             metas: of the images; `pad_shape` and `img_shape` are read.
             allowed_border: see `anchors_within`.
+
+        Raises:
+            UserError: the border leaves an image no anchor.
         """
         if allowed_border < 0 and all(self._filled_by(meta["pad_shape"]) for meta in metas):
             return None
@@ -68,7 +74,10 @@ class AnchorGrid:
                 inside & anchors_within(self.flat(), meta["img_shape"], allowed_border)
                 for inside, meta in zip(flags, metas, strict=True)
             ]
-        return torch.stack(flags)
+        usable = torch.stack(flags)
+        if allowed_border >= 0:
+            _check_none_is_empty(usable, metas, allowed_border)
+        return usable
 
     def _filled_by(self, pad_shape: Size) -> bool:
         """Whether the cells of every level begin inside an image's own padded shape."""
@@ -100,7 +109,8 @@ class AnchorGrid:
 @lru_cache(maxsize=4)
 @torch.inference_mode(False)
 def _grid(generator: AnchorGenerator, sizes: tuple[Size, ...], device: torch.device) -> AnchorGrid:
-    levels = generator.grid_priors(sizes, dtype=torch.float32, device=device)
+    priors = generator.grid_priors(sizes, dtype=torch.float32, device=device)
+    levels = [get_box_tensor(level) for level in priors]  # of a type where `use_box_type` is set
     return AnchorGrid(levels, list(sizes), generator.strides, generator.num_base_priors)
 
 
@@ -117,3 +127,14 @@ def anchors_within(anchors: Tensor, img_shape: Size, border: float) -> Tensor:
     height, width = img_shape[:2]
     inside_left_top = (anchors[:, :2] >= -border).all(-1)
     return inside_left_top & (anchors[:, 2] < width + border) & (anchors[:, 3] < height + border)
+
+
+def _check_none_is_empty(usable: Tensor, metas: list[dict], border: float) -> None:
+    for has_some, meta in zip(usable.any(dim=1).tolist(), metas, strict=True):
+        if not has_some:
+            height, width = meta["img_shape"][:2]
+            raise UserError(
+                f"model.train_cfg.allowed_border={border} leaves image "
+                f"{meta.get('img_path', 'without a path')} of {width} x {height} px no anchor to "
+                "train on: set it to -1, or choose smaller anchors or larger images."
+            )

@@ -9,6 +9,7 @@ from mmdet.models.utils import unpack_gt_instances
 from mmdet.registry import MODELS as MMDET_MODELS
 from mmdet.registry import TASK_UTILS as MMDET_TASK_UTILS
 from mmdet.structures import SampleList
+from mmdet.structures.bbox import get_box_tensor
 from mmdet.utils import ConfigType, InstanceList, OptConfigType, OptMultiConfig
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
@@ -410,7 +411,7 @@ class RetinaHead(BaseDenseHead):
         boxes = self.bbox_coder.decode(
             candidates.anchors, candidates.deltas, max_shape=meta["img_shape"]
         )
-        return detections(boxes, candidates, meta, cfg, rescale, with_nms)
+        return detections(get_box_tensor(boxes), candidates, meta, cfg, rescale, with_nms)
 
     def _scores(self, logits: Tensor, steady: bool) -> Tensor:
         """Scores (R, K) in float32; `steady` as where only some anchors of a level are given."""

@@ -3,7 +3,7 @@
 import torch
 from mmdet.models.losses import GHMR
 from mmdet.models.task_modules import BaseBBoxCoder, DeltaXYWHBBoxCoder
-from mmdet.structures.bbox import bbox_overlaps
+from mmdet.structures.bbox import bbox_overlaps, get_box_tensor
 from torch import Tensor, nn
 
 from .boxes import encode
@@ -84,14 +84,17 @@ def box_loss(
     """
     if len(deltas) == 0:
         return deltas.sum()
-    predicted = coder.decode(anchors, deltas) if decoded else deltas
+    predicted = get_box_tensor(coder.decode(anchors, deltas)) if decoded else deltas
     wanted = targets.boxes if decoded else _encode(coder, anchors, targets.boxes)
     if isinstance(loss, GHMR):  # weighs each number by how many are like it, and normalises itself
         chosen = (targets.weights(factors) > 0)[:, None].expand_as(predicted).float()
         return loss(targets.mask(predicted, wanted), wanted, chosen)
     # Weighed here: given weights, MMDetection's losses first ask the device whether all are 0.
     each = loss(targets.mask(predicted, wanted), wanted, reduction_override="none")
-    return (each.reshape(len(each), -1).sum(dim=1) * targets.weights(factors)).sum()
+    weights = targets.weights(factors)
+    # CIoU of a box with itself is 0 / 0, and so NaN where the mask left the box that is wanted.
+    of_box = torch.where(weights > 0, each.reshape(len(each), -1).sum(dim=1), 0)
+    return (of_box * weights).sum()
 
 
 def _encode(coder: BaseBBoxCoder, anchors: Tensor, boxes: Tensor) -> Tensor:
@@ -107,5 +110,5 @@ def predicted_ious(
     """IoU (P,) of each positive's predicted box with its target; None if `loss` needs none."""
     if not needs_iou(loss):
         return None
-    boxes = coder.decode(anchors, deltas.detach())
+    boxes = get_box_tensor(coder.decode(anchors, deltas.detach()))
     return bbox_overlaps(boxes, targets.boxes, is_aligned=True).clamp(min=0)

@@ -6,6 +6,7 @@ from mmdet.models.task_modules import AnchorGenerator
 from mmdet.models.task_modules.prior_generators import anchor_inside_flags
 
 from retina_plugin.anchors import AnchorGrid, anchors_within
+from retina_plugin.errors import UserError
 
 STRIDES = [8, 16, 32, 64, 128]
 
@@ -78,6 +79,25 @@ def test_usable_joins_padding_and_border_for_each_image():
         within = anchors_within(grid.flat(), meta["img_shape"], 0)
         assert torch.equal(flags, grid.inside_padding(meta["pad_shape"]) & within)
     assert torch.equal(grid.usable(metas)[1], grid.inside_padding((32, 64)))
+
+
+def test_image_that_a_border_leaves_no_anchor_is_named():
+    grid = AnchorGrid.over(paper_generator(), maps(96, 96))
+    metas = [
+        {"pad_shape": (96, 96), "img_shape": (96, 96), "img_path": "large.png"},
+        {"pad_shape": (32, 32), "img_shape": (20, 28), "img_path": "small.png"},
+    ]
+    with pytest.raises(UserError, match=r"=0 leaves image small.png of 28 x 20 px no anchor"):
+        grid.usable(metas, allowed_border=0)
+    assert grid.usable(metas)[1].any()
+
+
+def test_boxes_of_mmdetections_own_type_are_the_same_anchors():
+    generator = paper_generator()
+    expected = AnchorGrid.over(generator, maps(64, 64)).flat()
+    typed = paper_generator()
+    typed.use_box_type = True
+    assert torch.equal(AnchorGrid.over(typed, maps(64, 64)).flat(), expected)
 
 
 def test_grid_of_a_size_is_made_once_and_fits_training_after_inference():

@@ -9,10 +9,12 @@ from mmdet.models.dense_heads import RetinaHead as StockHead
 from mmdet.structures.bbox import HorizontalBoxes
 from mmengine.config import ConfigDict
 from mmengine.model import PretrainedInit
+from torch.utils.checkpoint import checkpoint
 
 from retina_plugin import FocalLoss, RetinaHead
 from retina_plugin.errors import UserError
 from retina_plugin.head import permute_to_N_HWA_K
+from retina_plugin.settings import ANCHORS, BOX_CODER
 
 STRIDES = [8, 16, 32, 64, 128]
 PI_BIAS = -math.log(99)
@@ -252,6 +254,52 @@ def test_boxes_of_mmdetections_own_type_are_boxes(make_sample, form):
         part.bboxes = HorizontalBoxes(part.bboxes)
     for name, value in head.loss(x, [sample]).items():
         torch.testing.assert_close(value, expected[name])
+
+
+@pytest.mark.parametrize("decoded", [False, True])
+@pytest.mark.parametrize("form", ["plain", "windowed", "masked"])
+def test_use_box_type_changes_nothing(make_sample, form, decoded):
+    loss = {"type": "GIoULoss" if decoded else "L1Loss"}
+    options = {"form": form, "loss_bbox": loss, "reg_decoded_bbox": decoded}
+    plain = small_head(**options)
+    typed = small_head(
+        anchor_generator={**ANCHORS, "use_box_type": True},
+        bbox_coder={**BOX_CODER, "use_box_type": True},
+        **options,
+    )
+    typed.load_state_dict(plain.state_dict())
+    x, sample = features(), make_sample([[10.0, 10.0, 60.0, 50.0]], [1], (128, 128))
+    torch.testing.assert_close(typed.loss(x, [sample]), plain.loss(x, [sample]))
+    found, expected = (each.eval().predict(x, [sample])[0] for each in (typed, plain))
+    torch.testing.assert_close(found.bboxes, expected.bboxes)
+
+
+def wrapped(forward, reentrant):
+    """As MMEngine's `activation_checkpointing` wraps it."""
+    return lambda *inputs: checkpoint(forward, *inputs, use_reentrant=reentrant)
+
+
+def test_a_forward_pass_of_the_heads_own_is_run(make_sample):
+    head, x = small_head(form="windowed"), features()
+    sample = make_sample([[10.0, 10.0, 60.0, 50.0]], [1], (128, 128))
+    expected = head.loss(x, [sample])
+    called = []
+    forward = wrapped(head.forward, reentrant=False)
+    head.forward = lambda *inputs: called.append(1) or forward(*inputs)
+    torch.testing.assert_close(head.loss(x, [sample]), expected)
+    assert called == [1]
+
+
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad:UserWarning")
+def test_a_forward_pass_without_gradients_is_named(make_sample):
+    head = small_head()
+    head.forward = wrapped(head.forward, reentrant=True)
+    sample = make_sample([[10.0, 10.0, 60.0, 50.0]], [1], (128, 128))
+    x = tuple(level.requires_grad_() for level in features())
+    with pytest.raises(UserError, match=r"'bbox_head.cls_convs.0', instead of 'bbox_head'"):
+        head.loss(x, [sample])
+    with torch.no_grad():
+        head.loss(x, [sample])
 
 
 @pytest.mark.parametrize("form", ["plain", "windowed", "masked"])

@@ -87,6 +87,7 @@ STOCK = {
         {"normaliser": "ema"},
         {"reg_class_agnostic": False},
         {"reg_decoded_bbox": True, "loss_bbox": {"type": "mmdet.GIoULoss"}},
+        {"reg_decoded_bbox": True, "loss_bbox": {"type": "mmdet.CIoULoss"}},
         {"train_cfg": {"allowed_border": 0, "pos_weight": 2.0}},
         {"train_cfg": {"assigner": OURS}},
         {"train_cfg": {"sampler": {"type": "retina_plugin.OHEMSampler", "number": 8}}},
