@@ -21,8 +21,7 @@ from .errors import UserError
 from .kernels.candidates import is_small, promising, steady_sigmoid
 from .listeners import is_changed
 from .log import warn
-from .losses.targets import needs_iou
-from .mining import OHEMSampler
+from .mining import OHEMSampler, why_not_mined
 from .normaliser import Normaliser
 from .objective import (
     box_loss,
@@ -144,10 +143,11 @@ class RetinaHead(BaseDenseHead):
         self._add_outputs(feat_channels if stacked_convs else in_channels)
 
     def _check_mining(self) -> None:
-        if self.sampler is not None and needs_iou(self.loss_cls):
+        reason = why_not_mined(self.loss_cls)
+        if self.sampler is not None and reason is not None:
             raise UserError(
-                "RetinaHead expects a loss_cls of labels where train_cfg.sampler chooses anchors "
-                f"by their loss, but got {type(self.loss_cls).__name__}, which learns the IoU: "
+                "RetinaHead expects a loss_cls of labels alone where train_cfg.sampler chooses "
+                f"anchors by their loss, but got {type(self.loss_cls).__name__}, which {reason}: "
                 "set train_cfg.sampler=None, or another loss_cls."
             )
 

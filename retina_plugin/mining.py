@@ -5,15 +5,26 @@ with the highest loss that do not overlap each other.
 """
 
 import torch
-from torch import Tensor
+from mmdet.models.losses import GHMC
+from torch import Tensor, nn
 
 from .bounds import SHARE, Bounds, check_number
+from .losses.targets import needs_iou
 from .nms import nms
 from .registry import TASK_UTILS
 from .targets import Targets
 
 NEGATIVES = 3  # for each positive, in OHEM 1:3
 NUMBER = Bounds(low=1 + NEGATIVES, is_whole=True)
+
+
+def why_not_mined(loss: nn.Module) -> str | None:
+    """What a classification loss does, by which anchors cannot be chosen; None where they can."""
+    if needs_iou(loss):
+        return "learns the IoU"
+    if isinstance(loss, GHMC):
+        return "weighs each anchor by how many are like it"
+    return None
 
 
 @TASK_UTILS.register_module()

@@ -324,10 +324,17 @@ def test_ghm_harmonises_the_deltas_of_the_positives(make_sample, form):
     torch.testing.assert_close(found, expected)
 
 
-def test_mining_needs_a_loss_of_labels():
+@pytest.mark.parametrize(
+    ("loss_cls", "words"),
+    [
+        ("VarifocalLoss", "VarifocalLoss, which learns the IoU: set train_cfg"),
+        ("GHMC", "GHMC, which weighs each anchor by how many are like it: set train_cfg"),
+    ],
+)
+def test_mining_needs_a_loss_of_labels_alone(loss_cls, words):
     sampler = {"type": "retina_plugin.OHEMSampler", "number": 16}
-    loss_cls = {"type": "VarifocalLoss", "use_sigmoid": True}
-    with pytest.raises(UserError, match=r"VarifocalLoss, which learns the IoU: set train_cfg"):
+    loss_cls = {"type": loss_cls, "use_sigmoid": True}
+    with pytest.raises(UserError, match=words):
         small_head(loss_cls=loss_cls, train_cfg={"sampler": sampler})
 
 
