@@ -110,7 +110,7 @@ class FocalSum(torch.autograd.Function):
         total, gradient, form = _run(form, given, ctx.needs_input_grad[0])
         if gradient is not None:
             ctx.save_for_backward(gradient)
-        ctx.form, ctx.applied = form, None
+        ctx.form = form
         return total
 
     @staticmethod
@@ -118,11 +118,16 @@ class FocalSum(torch.autograd.Function):
     def backward(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:
         """The kept gradient, times that of the sum unless it is 1."""
         (gradient,) = ctx.saved_tensors
-        factor = outer
-        if ctx.form.in_place:  # a second pass through a retained graph finds it scaled already
-            factor = outer if ctx.applied is None else outer / ctx.applied
-            ctx.applied = outer
-        return ctx.form.scale(gradient, factor), None, None, None, None, None
+        if ctx.form.in_place and _may_come_again():
+            gradient = gradient.clone()  # the next pass through the graph needs the kept one
+        return ctx.form.scale(gradient, outer), None, None, None, None, None
+
+
+def _may_come_again() -> bool:
+    """Whether this backward pass keeps its graph; a compiler, which cannot ask, takes it as so."""
+    if torch.compiler.is_compiling():
+        return True
+    return torch._C._autograd._get_current_graph_task_keep_graph()
 
 
 def _run(form: Form, given: FocalInput, needs_gradient: bool) -> tuple[Tensor, Tensor | None, Form]:
@@ -143,7 +148,7 @@ def blocked(given: FocalInput, needs_gradient: bool) -> tuple[Tensor, Tensor | N
     gradient = GRADIENTS.empty_like(logits)[0] if needs_gradient else None
     rows = max(1, BLOCK // classes)
     buffers = logits.new_empty((3, min(rows, len(logits)), classes), dtype=torch.float32)
-    total = logits.new_zeros((), dtype=torch.float64)
+    total = logits.new_zeros((), dtype=_sum_dtype(logits.device.type))
     for first in range(0, len(logits), rows):
         block = slice(first, min(first + rows, len(logits)))
         own = buffers[:, : block.stop - first]
@@ -152,6 +157,11 @@ def blocked(given: FocalInput, needs_gradient: bool) -> tuple[Tensor, Tensor | N
         if gradient is not None:
             gradient[block] = slope
     return total.float(), gradient
+
+
+def _sum_dtype(device_type: str) -> torch.dtype:
+    """Float64 where it is sure to be; Apple's GPUs, and some of Intel's, have none."""
+    return torch.float64 if device_type in {"cpu", "cuda"} else torch.float32
 
 
 def _block(
@@ -211,10 +221,20 @@ def _pointer(tensor: Tensor | None) -> ctypes.c_void_p:
 
 
 def scaled(gradient: Tensor, outer: Tensor) -> Tensor:
-    """The gradient times a number; itself where the number is known to be 1 without a wait."""
-    if outer.device.type == "cpu" and float(outer) == 1:
-        return gradient
-    return gradient * outer.to(gradient.dtype)
+    """The gradient times a number; itself where the number is known to be 1 without a wait.
+
+    The number is not rounded to half precision, which would bias every element alike.
+    """
+    if outer.device.type != "cpu":
+        return _multiplied(gradient, outer)
+    factor = float(outer)
+    return gradient if factor == 1 else gradient * factor
+
+
+def _multiplied(gradient: Tensor, outer: Tensor) -> Tensor:
+    """In the type of `outer`, rounded once, without a copy of the gradient in that type."""
+    factor = outer.reshape(1, 1)  # a number's type would give way to the gradient's
+    return torch.mul(gradient, factor, out=torch.empty_like(gradient))
 
 
 @cache

@@ -17,27 +17,29 @@ def fused(given: FocalInput, needs_gradient: bool) -> tuple[Tensor, Tensor | Non
     programs = triton.cdiv(logits.numel(), BLOCK)
     sums = torch.empty(programs, dtype=torch.float32, device=logits.device)
     whole = int(gamma)
-    _focal_kernel[(programs,)](
-        logits,
-        labels,
-        weights,
-        alpha,
-        sums,
-        logits if gradient is None else gradient,
-        logits.numel(),
-        gamma,
-        classes=logits.shape[1],
-        whole=whole if gamma == whole and whole <= 5 else -1,
-        needs_gradient=needs_gradient,
-        block=BLOCK,
-    )
+    with torch.cuda.device_of(logits):  # Triton launches on the current device
+        _focal_kernel[(programs,)](
+            logits,
+            labels,
+            weights,
+            alpha,
+            sums,
+            logits if gradient is None else gradient,
+            logits.numel(),
+            gamma,
+            classes=logits.shape[1],
+            whole=whole if gamma == whole and whole <= 5 else -1,
+            needs_gradient=needs_gradient,
+            block=BLOCK,
+        )
     return sums.sum(), gradient
 
 
 def scale_in_place(gradient: Tensor, outer: Tensor) -> Tensor:
     """Multiply by a number that lies on the device; where it is 1 nothing is read or written."""
     programs = triton.cdiv(gradient.numel(), BLOCK)
-    _scale_kernel[(programs,)](gradient, outer, gradient.numel(), block=BLOCK)
+    with torch.cuda.device_of(gradient):
+        _scale_kernel[(programs,)](gradient, outer, gradient.numel(), block=BLOCK)
     return gradient
 
 

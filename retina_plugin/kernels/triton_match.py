@@ -35,25 +35,26 @@ def label_padded(
     has_valid = valid is not None
     mask = codes if valid is None else valid.contiguous().view(torch.uint8)
     sizes = {"anchor_count": len(anchors), "count": count, "has_valid": has_valid, "block": BLOCK}
-    if rule.match_low_quality:
-        _best_kernel[launch](anchors, gt_boxes, mask, best, **sizes, enable_fp_fusion=False)
     low, high = background_band(rule)
-    _code_kernel[launch](
-        anchors,
-        gt_boxes,
-        mask,
-        best,
-        codes,
-        low,
-        high,
-        rule.pos_iou_thr,
-        rule.min_pos_iou,
-        low_quality=rule.match_low_quality,
-        background=BACKGROUND,
-        ignored=IGNORED,
-        **sizes,
-        enable_fp_fusion=False,
-    )
+    with torch.cuda.device_of(anchors):  # Triton launches on the current device
+        if rule.match_low_quality:
+            _best_kernel[launch](anchors, gt_boxes, mask, best, **sizes, enable_fp_fusion=False)
+        _code_kernel[launch](
+            anchors,
+            gt_boxes,
+            mask,
+            best,
+            codes,
+            low,
+            high,
+            rule.pos_iou_thr,
+            rule.min_pos_iou,
+            low_quality=rule.match_low_quality,
+            background=BACKGROUND,
+            ignored=IGNORED,
+            **sizes,
+            enable_fp_fusion=False,
+        )
     return codes
 
 

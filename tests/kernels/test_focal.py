@@ -1,5 +1,7 @@
 """Each form of the focal loss's sum and gradient against the plain form in float64."""
 
+from contextlib import contextmanager
+
 import pytest
 import torch
 
@@ -135,6 +137,100 @@ def test_backward_scales_the_kept_gradient(form, factor):
     torch.testing.assert_close(logits.grad.double(), 2 * expected, rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.parametrize("factor", [1 / 3, 0.7])
+@pytest.mark.parametrize("name", FORMS)  # Triton's interpreter does not round, it cuts digits off
+def test_bfloat16_gradient_of_a_scaled_sum_is_off_by_a_unit_at_most_and_not_biased(name, factor):
+    logits, labels, weights, alpha = batch(500, 7, dtype=torch.bfloat16)
+    logits.requires_grad_()
+    (FocalSum.apply(logits, labels, weights, 2.0, alpha, FORMS[name]) * factor).backward()
+    expected = exact(logits.detach(), labels, weights, 2.0, alpha)[1] * factor
+    error = (logits.grad.double() / expected - 1)[expected != 0]
+    assert error.abs().max() <= UNIT[torch.bfloat16]
+    assert error.mean().abs() <= 2e-4  # of 3,500; a rounded factor moves all by 1e-3 or more
+
+
+def test_on_a_device_the_factor_is_not_rounded_to_half_precision():
+    """As on a CPU, where the factor is read."""
+    gradient, factor = torch.randn(50, 3).bfloat16(), torch.tensor(1 / 3)
+    got = focal._multiplied(gradient, factor)
+    assert got.dtype == torch.bfloat16
+    assert torch.equal(got, focal.scaled(gradient, factor))
+    assert torch.equal(got, (gradient.float() / 3).bfloat16())
+
+
+@pytest.mark.parametrize("factors", [(2.0, 6.0), (0.0, 2.0), (1.0, 1.0)])
+def test_each_pass_through_a_retained_graph_gives_a_gradient_of_its_own(form, factors):
+    logits, labels, weights, alpha = batch(50, 3)
+    logits.requires_grad_()
+    total = FocalSum.apply(logits, labels, weights, 2.0, alpha, form)
+    expected = exact(logits.detach(), labels, weights, 2.0, alpha)[1]
+    found = [
+        torch.autograd.grad(total, logits, torch.tensor(factor), retain_graph=True)[0]
+        for factor in factors
+    ]
+    found.append(torch.autograd.grad(total, logits, torch.tensor(3.0))[0])
+    for gradient, factor in zip(found, (*factors, 3.0), strict=True):
+        torch.testing.assert_close(gradient.double(), expected * factor, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # dynamo
+def test_a_form_that_scales_in_place_is_compiled_in_one_piece():
+    def run(given, _):
+        return given.logits.square().sum() / 2, given.logits.clone()
+
+    form = focal.Form(run, lambda gradient, outer: gradient.mul_(outer), in_place=True)
+    logits, labels, weights, alpha = batch(8, 3)
+    logits.requires_grad_()
+
+    def loss(x):
+        return FocalSum.apply(x, labels, weights, 2.0, alpha, form) * 3
+
+    torch.compile(loss, backend="aot_eager", fullgraph=True)(logits).backward()
+    torch.testing.assert_close(logits.grad, 3 * logits.detach())
+
+
+@pytest.mark.usefixtures("interpreted")
+def test_triton_kernels_run_on_the_device_of_their_tensors(monkeypatch):
+    from retina_plugin.kernels import triton_focal
+
+    current, launched = [], []
+
+    @contextmanager
+    def device_of(tensor):
+        current.append(tensor)
+        yield
+        current.pop()
+
+    class Kernel:
+        def __getitem__(self, _):
+            return lambda tensor, *_, **__: launched.append(current[-1] is tensor)
+
+    monkeypatch.setattr(torch.cuda, "device_of", device_of)
+    for kernel in ("_focal_kernel", "_scale_kernel"):
+        monkeypatch.setattr(triton_focal, kernel, Kernel())
+    _, gradient = triton_focal.fused(FocalInput(*batch(4, 3)[:3], 2.0, torch.ones(2, 3)), True)
+    triton_focal.scale_in_place(gradient, torch.tensor(2.0))
+    assert launched == [True, True]
+
+
+def test_blocks_are_added_in_float64_only_where_the_device_has_it():
+    types = {name: focal._sum_dtype(name) for name in ("cpu", "cuda", "mps", "xpu")}
+    assert types == {
+        "cpu": torch.float64,
+        "cuda": torch.float64,
+        "mps": torch.float32,
+        "xpu": torch.float32,
+    }
+
+
+def test_blocks_run_where_there_is_no_float64(monkeypatch):
+    monkeypatch.setattr(focal, "_sum_dtype", lambda _: torch.float32)
+    logits, labels, weights, alpha = batch(1300, 80)
+    total, _ = BLOCKED.run(FocalInput(logits, labels, weights, 2.0, alpha), False)
+    expected, _ = exact(logits, labels, weights, 2.0, alpha)
+    assert total.item() == pytest.approx(expected, rel=1e-6)
+
+
 def test_gradient_of_a_plain_sum_is_the_kept_one_without_a_copy():
     kept = []
 
@@ -205,6 +301,16 @@ def test_what_no_fast_form_knows_takes_the_plain_one(reason, monkeypatch):
     logits = logits.double() if reason == "float64" else logits
     override = "none" if reason == "none" else None
     assert FocalLoss()(logits, target, weight, reduction_override=override).isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["auto", "blocked", "native"])
+def test_loss_of_a_subclass_is_its_own(name):
+    class Halved(FocalLoss):
+        def each(self, pred, target):
+            return super().each(pred, target) / 2
+
+    logits, labels, _, _ = batch(8, 3)
+    torch.testing.assert_close(Halved(form=name)(logits, labels) * 2, FocalLoss()(logits, labels))
 
 
 def test_without_a_compiler_blocks_take_over_and_say_so(monkeypatch, logged):

@@ -1,5 +1,7 @@
 """The assignment's Triton kernels, in Triton's interpreter, against the plain form."""
 
+from contextlib import contextmanager
+
 import pytest
 import torch
 from torch.nn.utils.rnn import pad_sequence
@@ -39,3 +41,26 @@ def test_batch_without_any_box_is_background(make_grid):
     anchors = make_grid(32, 32).flat()
     codes = label_padded(anchors, torch.zeros(2, 0, 4), PAPER_RULE)
     assert torch.equal(codes, label_anchors(anchors, [torch.zeros(0, 4)] * 2, PAPER_RULE))
+
+
+@pytest.mark.usefixtures("interpreted")
+def test_kernels_run_on_the_device_of_the_anchors(make_grid, monkeypatch):
+    from retina_plugin.kernels import triton_match
+
+    current, launched = [], []
+
+    @contextmanager
+    def device_of(tensor):
+        current.append(tensor)
+        yield
+        current.pop()
+
+    class Kernel:
+        def __getitem__(self, _):
+            return lambda anchors, *_, **__: launched.append(current[-1] is anchors)
+
+    monkeypatch.setattr(torch.cuda, "device_of", device_of)
+    for kernel in ("_best_kernel", "_code_kernel"):
+        monkeypatch.setattr(triton_match, kernel, Kernel())
+    triton_match.label_padded(make_grid(32, 32).flat(), torch.zeros(2, 1, 4), PAPER_RULE)
+    assert launched == [True, True]
