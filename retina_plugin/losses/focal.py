@@ -14,6 +14,7 @@ from ..registry import MODELS
 from .base import Alpha, ClassificationLoss
 from .reduction import scaled_weights
 from .signed_logit import balanced, signed_logits
+from .targets import check_soft_targets
 
 
 def focal_loss(logits: Tensor, targets: Tensor, gamma: float = 2.0, alpha: Alpha = 0.25) -> Tensor:
@@ -25,7 +26,7 @@ def focal_loss(logits: Tensor, targets: Tensor, gamma: float = 2.0, alpha: Alpha
     Args:
         logits: (..., K).
         targets: integer labels (...) in 0..K where K is background, or
-            (..., K) targets in [0, 1].
+            (..., K) targets in [0, 1], into which what lies beyond is clamped.
         gamma: focusing parameter, >= 0.
         alpha: weight of the positives (1 - alpha weighs the negatives), one
             number or one a class; None weighs nothing.
@@ -36,7 +37,8 @@ def focal_loss(logits: Tensor, targets: Tensor, gamma: float = 2.0, alpha: Alpha
     logits = at_least_float32(logits)
     if targets.dim() == logits.dim():
         weight = None if alpha is None else logits.new_tensor(alpha)
-        return _focal_loss_of_soft_targets(logits, targets.to(logits), gamma, weight)
+        targets = targets.to(logits).clamp(0, 1)
+        return _focal_loss_of_soft_targets(logits, targets, gamma, weight)
     x_t, positive = signed_logits(logits, targets)
     loss = -F.logsigmoid(x_t) * _modulation(torch.sigmoid(-x_t), F.logsigmoid(-x_t), gamma)
     return balanced(loss, positive, alpha)
@@ -49,9 +51,18 @@ def _focal_loss_of_soft_targets(
     log_p, log_q = F.logsigmoid(logits), F.logsigmoid(-logits)
     ce_loss = -(targets * log_p + (1 - targets) * log_q)
     miss = logits.sigmoid() * (1 - targets) + (-logits).sigmoid() * targets
-    log_miss = torch.logaddexp(log_p + torch.log1p(-targets), log_q + targets.log())
+    log_miss = torch.logaddexp(log_p + _log(1 - targets), log_q + _log(targets))
     loss = ce_loss * _modulation(miss, log_miss, gamma)
     return loss if alpha is None else loss * (alpha * targets + (1 - alpha) * (1 - targets))
+
+
+def _log(share: Tensor) -> Tensor:
+    """The logarithm of a share; where its slope is asked for, nearly so and with one at 0 too.
+
+    Near 0 it stays so small that the other share's part of the sum hides it.
+    """
+    limits = torch.finfo(share.dtype)
+    return torch.log(share + limits.tiny / limits.eps if share.requires_grad else share)
 
 
 def _modulation(miss: Tensor, log_miss: Tensor, gamma: float) -> Tensor:
@@ -82,8 +93,9 @@ class FocalLoss(ClassificationLoss):
 
     Raises:
         UserError: for an argument out of its range, here; for labels outside
-            0..K, when called (every call on the CPU, where looking costs no
-            wait for a device; elsewhere, and with form `blocked`, the first).
+            0..K and soft targets outside [0, 1], when called (every call on the
+            CPU, where looking costs no wait for a device; elsewhere, and with
+            form `blocked`, the first).
     """
 
     def __init__(
@@ -104,7 +116,7 @@ class FocalLoss(ClassificationLoss):
         self.gamma = gamma
         self.activated = activated
         self.form = form
-        self._labels_seen = False
+        self._targets_seen = False
 
     def each(self, pred: Tensor, target: Tensor) -> Tensor:
         """The loss (M, K) of each logit, or probability if `activated`; targets may be soft."""
@@ -135,7 +147,8 @@ class FocalLoss(ClassificationLoss):
     ) -> bool:
         """Whether the fast forms know this input: (M, K) logits, labels, one weight an anchor."""
         return (
-            reduction != "none"
+            type(self).each is FocalLoss.each  # a subclass's own loss has no fast form
+            and reduction != "none"
             and not self.activated
             and pred.dim() == 2
             and target.dim() == 1
@@ -143,12 +156,22 @@ class FocalLoss(ClassificationLoss):
             and (weight is None or (weight.shape == target.shape and not weight.requires_grad))
         )
 
+    def check(self, pred: Tensor, target: Tensor) -> None:
+        """Raise UserError unless what is given fits; soft targets are looked at as labels are."""
+        super().check(pred, target)
+        if target.shape == pred.shape and self._is_looked_at(target):
+            check_soft_targets(target, type(self).__name__)
+            self._targets_seen = True
+
     def check_range(self, labels: Tensor, classes: int) -> None:
         """In every call on the CPU; elsewhere, and with form `blocked`, in the first."""
-        every_call = labels.device.type == "cpu" and self.form != "blocked"
-        if every_call or not self._labels_seen:
+        if self._is_looked_at(labels):
             super().check_range(labels, classes)
-            self._labels_seen = True
+            self._targets_seen = True
+
+    def _is_looked_at(self, target: Tensor) -> bool:
+        every_call = target.device.type == "cpu" and self.form != "blocked"
+        return every_call or not self._targets_seen
 
     def extra_repr(self) -> str:
         """Name the two numbers of the paper when the model is printed."""

@@ -1,11 +1,13 @@
 """What a classification loss is told about the anchors."""
 
+import torch
 from mmdet.models.losses import QualityFocalLoss, VarifocalLoss
 from torch import Tensor, nn
 
 from ..errors import UserError
 
 IOU_LOSSES = (QualityFocalLoss, VarifocalLoss)
+ROUNDING = 8  # units in the last place by which a computed share may miss [0, 1]
 
 
 def check_labels(labels: Tensor, num_classes: int) -> None:
@@ -17,6 +19,25 @@ def check_labels(labels: Tensor, num_classes: int) -> None:
         raise UserError(
             f"labels must lie in 0..{num_classes - 1}, or be {num_classes} for background, but "
             f"got {low if low < 0 else high}; compare num_classes with the classes of the data."
+        )
+
+
+def check_soft_targets(targets: Tensor, name: str) -> None:
+    """Raise UserError unless all targets lie in [0, 1], but for rounding; NaN is left alone.
+
+    Args:
+        targets: of any shape and type.
+        name: of the loss, for the message.
+    """
+    if targets.numel() == 0:
+        return
+    is_float = targets.is_floating_point()
+    slack = ROUNDING * torch.finfo(targets.dtype).eps if is_float else 0
+    low, high = (float(bound) for bound in targets.aminmax())
+    if low < -slack or high > 1 + slack:
+        raise UserError(
+            f"{name} expects targets of the shape of the logits to lie in [0, 1], but got "
+            f"{low if low < -slack else high:g}; give class labels as integers, one an anchor."
         )
 
 

@@ -55,6 +55,54 @@ def test_soft_targets_interpolate_as_in_mmdetection():
     torch.testing.assert_close(focal_loss(logits, soft), expected)
 
 
+def formula_of_soft_targets(logits, targets, gamma, alpha):
+    """MMDetection's, in the type that it is given."""
+    p = logits.sigmoid()
+    miss = p * (1 - targets) + (-logits).sigmoid() * targets
+    weight = alpha * targets + (1 - alpha) * (1 - targets)
+    ce = torch.nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    return weight * miss**gamma * ce
+
+
+@pytest.mark.parametrize("gamma", GAMMAS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_gradient_of_soft_targets_is_the_formulas_at_0_and_1_too(gamma, dtype):
+    logits = torch.linspace(-12, 12, 25, dtype=dtype)[:, None].expand(25, 6)
+    targets = torch.tensor([0.0, 1.0, 0.3, 1e-35, 1e-6, 1 - 1e-6], dtype=dtype).expand(25, 6)
+    slopes = []
+    for function, kind in ((focal_loss, dtype), (formula_of_soft_targets, torch.float64)):
+        x, y = (each.to(kind, copy=True).requires_grad_() for each in (logits, targets))
+        function(x, y, gamma, 0.25).sum().backward()
+        slopes.append((x.grad.double(), y.grad.double()))
+    rtol, atol = (1e-5, 1e-6) if dtype == torch.float32 else (1e-9, 1e-12)
+    torch.testing.assert_close(slopes[0], slopes[1], rtol=rtol, atol=atol)
+
+
+@pytest.mark.parametrize("gamma", GAMMAS)
+@pytest.mark.parametrize("target", [0.0, 1.0, 0.5])
+def test_gradient_of_soft_targets_is_finite_for_every_logit(gamma, target):
+    row = torch.tensor([0, 1e-3, 1, 10, 17, 50, 88, 95, 104, 750, 6e4])
+    x = torch.cat([row, -row])[:, None].requires_grad_()
+    y = torch.full(x.shape, target, requires_grad=True)
+    focal_loss(x, y, gamma).sum().backward()
+    assert x.grad.isfinite().all()
+    assert y.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("excess", [1.0000001, -1e-9])
+def test_soft_targets_are_clamped_where_rounding_took_them_beyond(excess):
+    logits = torch.tensor([[1.5, -2.0]])
+    got = FocalLoss()(logits, torch.full((1, 2), excess))
+    torch.testing.assert_close(got, FocalLoss()(logits, torch.full((1, 2), float(excess > 0.5))))
+
+
+@pytest.mark.parametrize("target", [torch.full((3, 5), 1.5), torch.full((3, 5), -1)])
+def test_soft_target_out_of_range_is_named(target):
+    value = f"{target[0, 0].item():g}"
+    with pytest.raises(ValueError, match=rf"to lie in \[0, 1\], but got {value}; give class"):
+        FocalLoss()(torch.zeros(3, 5), target)
+
+
 def test_gamma_zero_without_alpha_is_cross_entropy():
     logits, labels, one_hot = batch()
     expected = torch.nn.functional.binary_cross_entropy_with_logits(
