@@ -6,6 +6,7 @@ Octaves, ratios and strides are those of MMDetection's AnchorGenerator.
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import ceil
+from typing import Any
 
 import torch
 from mmdet.models.task_modules import AnchorGenerator
@@ -76,8 +77,27 @@ class AnchorGrid:
             ]
         usable = torch.stack(flags)
         if allowed_border >= 0:
-            _check_none_is_empty(usable, metas, allowed_border)
+            self._check_none_is_empty(usable, metas, allowed_border)
         return usable
+
+    @cached_property
+    def _not_empty(self) -> set[tuple[Any, ...]]:
+        """Shapes and borders that are known to leave anchors: to ask a device takes a wait."""
+        return set()
+
+    def _check_none_is_empty(self, usable: Tensor, metas: list[dict], border: float) -> None:
+        for flags, meta in zip(usable, metas, strict=True):
+            shapes = (*meta["pad_shape"][:2], *meta["img_shape"][:2], border)
+            if shapes in self._not_empty:
+                continue
+            if not flags.any():
+                height, width = meta["img_shape"][:2]
+                raise UserError(
+                    f"model.train_cfg.allowed_border={border} leaves image "
+                    f"{meta.get('img_path', 'without a path')} of {width} x {height} px no anchor "
+                    "to train on: set it to -1, or choose smaller anchors or larger images."
+                )
+            self._not_empty.add(shapes)
 
     def _filled_by(self, pad_shape: Size) -> bool:
         """Whether the cells of every level begin inside an image's own padded shape."""
@@ -127,14 +147,3 @@ def anchors_within(anchors: Tensor, img_shape: Size, border: float) -> Tensor:
     height, width = img_shape[:2]
     inside_left_top = (anchors[:, :2] >= -border).all(-1)
     return inside_left_top & (anchors[:, 2] < width + border) & (anchors[:, 3] < height + border)
-
-
-def _check_none_is_empty(usable: Tensor, metas: list[dict], border: float) -> None:
-    for has_some, meta in zip(usable.any(dim=1).tolist(), metas, strict=True):
-        if not has_some:
-            height, width = meta["img_shape"][:2]
-            raise UserError(
-                f"model.train_cfg.allowed_border={border} leaves image "
-                f"{meta.get('img_path', 'without a path')} of {width} x {height} px no anchor to "
-                "train on: set it to -1, or choose smaller anchors or larger images."
-            )

@@ -90,6 +90,7 @@ def test_image_that_a_border_leaves_no_anchor_is_named():
     with pytest.raises(UserError, match=r"=0 leaves image small.png of 28 x 20 px no anchor"):
         grid.usable(metas, allowed_border=0)
     assert grid.usable(metas)[1].any()
+    assert (96, 96, 96, 96, 0) in grid._not_empty  # and is not asked for again
 
 
 def test_boxes_of_mmdetections_own_type_are_the_same_anchors():

@@ -39,6 +39,8 @@ class CocoDataset(MMDetCocoDataset):
         UserError: an option or the annotation file is wrong; it names file, entry and field.
     """
 
+    is_background = False  # without any annotation
+
     def __init__(
         self,
         *args: Any,

@@ -57,9 +57,11 @@ class EpochBasedTrainLoop(_Seeded, MMEngineEpochBasedTrainLoop):
         """Train; gives the model."""
         runner = self.runner
         runner.call_hook("before_train")
-        if self._epoch > 0 and self._iter == self._saved_began():
-            self._decide_current_val_interval()
-            self._validate_if_due()
+        if self._epoch > 0:
+            self.began = self._saved_began()
+            if self._iter == self.began:
+                self._decide_current_val_interval()
+                self._validate_if_due()
         while self._epoch < self._max_epochs and not self.stop_training:
             self.run_epoch()
             self._decide_current_val_interval()

@@ -15,7 +15,7 @@ from mmengine.optim import ReduceOnPlateauParamScheduler, _ParamScheduler
 def can_be_replayed(schedulers: Any) -> bool:
     """Whether they depend on the number of steps alone, and not on a metric."""
     kinds = schedulers if isinstance(schedulers, list) else [schedulers]
-    return all(
+    return bool(kinds) and all(
         isinstance(each, _ParamScheduler) and not isinstance(each, ReduceOnPlateauParamScheduler)
         for each in kinds
     )
@@ -39,9 +39,10 @@ def replayed(
     )
     own = [copy.copy(each) for each in schedulers]
     for each in own:
-        each.optimizer = stand_in
+        each.optimizer, each.verbose = stand_in, False
     _run(own, iterations, epochs, length or iterations // max(epochs, 1))
-    return [each.state_dict() for each in own], groups
+    pairs = zip(own, schedulers, strict=True)
+    return [{**each.state_dict(), "verbose": first.verbose} for each, first in pairs], groups
 
 
 def _run(schedulers: list[Any], iterations: int, epochs: int, length: int) -> None:

@@ -16,6 +16,7 @@ from .checkpoint import EPOCH_LENGTH
 from .replayed_schedule import can_be_replayed, replayed
 
 RUNNING = ("params", "lr", "initial_lr")  # of a group of weights: what a schedule changes
+OF_SCHEDULE = ("", "initial_", "max_", "min_")  # begin what a schedule keeps in a group
 MOST_REPLAYED = 10  # times the training: of more a checkpoint can only pretend
 # Of a scheduler: what its config says. The rest is how far it has come.
 SAID = (
@@ -105,15 +106,22 @@ def _replay(runner: Runner, checkpoint: dict[str, Any], saved: list[dict]) -> No
     )
     checkpoint["param_schedulers"] = states
     names = {scheduler.param_name for scheduler in runner.param_schedulers}
-    for group, values in zip(saved, groups, strict=False):
-        for name in (f"{kind}{name}" for name in names for kind in ("", "initial_")):
-            if name in values:
-                group[name] = values[name]
+    for_log = checkpoint["optimizer"].get("base_param_settings")  # MMEngine's last group
+    for group, values in zip([*saved, for_log], groups, strict=False):
+        if isinstance(group, dict):
+            keys = (f"{kind}{name}" for name in names for kind in OF_SCHEDULE)
+            group.update({key: values[key] for key in keys if key in values})
 
 
 def _scale(scheduler: Any, state: dict, ratios: list[float]) -> None:
     """Take the config's rate and lengths over into a scheduler that goes on as it was."""
-    state.update({key: getattr(scheduler, key) for key in SAID if key in state})
+    own = {key: getattr(scheduler, key) for key in SAID if key in state and hasattr(scheduler, key)}
+    others = [key for key in own if own[key] != state[key]]
+    state.update(own)
+    steps = state.get("_global_step")
+    if {"begin", "end"} & set(others) and isinstance(steps, int):
+        # A schedule that had ended has not counted on; now it goes on from here.
+        state["last_step"] = max(min(steps, own["end"] - 1) - own["begin"], -1)
     if scheduler.param_name == "lr":
         for key in ("base_values", "_last_value"):
             values = state.get(key)

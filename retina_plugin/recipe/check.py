@@ -61,7 +61,7 @@ def check_annotations(datasets: list[tuple[str, ConfigDict]]) -> None:
     Raises:
         UserError: all are COCO files, and none of them holds an annotation.
     """
-    if not all(is_coco(dataset) for _, dataset in datasets):
+    if not datasets or not all(is_coco(dataset) for _, dataset in datasets):
         return
     if not any(read_annotations(dataset, key).annotations for key, dataset in datasets):
         keys = ", ".join(f"{key}.ann_file" for key, _ in datasets)

@@ -1,11 +1,18 @@
 """What a loop trains on after a resume."""
 
+import os
+import signal
+
 import pytest
 import torch
+from mmengine.hooks import Hook
 
+from retina_plugin.engine.stopping import StopHook
+from retina_plugin.errors import Stopped
 from retina_plugin.faults.small_training import silence, small_runner
 
 SAMPLES = [{"inputs": torch.tensor([i, 1.0 - i])} for i in range(8)]
+LOADER = {"sampler": {"type": "DefaultSampler", "shuffle": False}, "batch_size": 4}
 LOOP = "retina_plugin.EpochBasedTrainLoop"
 
 
@@ -25,6 +32,36 @@ def trained(tmp_path):
         return runner.iter
 
     return run
+
+
+def test_a_stop_in_the_validation_that_a_resume_begins_with_skips_nothing(tmp_path):
+    """Two iterations an epoch; what the checkpoint says of the epoch's beginning was 0 before."""
+
+    class Stop(Hook):
+        def before_val_iter(self, runner, *_, **__):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def runner(epochs, *hooks):
+        validation = {
+            "val_dataloader": {**LOADER, "dataset": SAMPLES},
+            "val_evaluator": {"type": "DumpResults", "out_file_path": str(tmp_path / "a.pkl")},
+            "val_cfg": {},
+        }
+        resume = (tmp_path / "last_checkpoint").exists()
+        loop = {"type": LOOP, "max_epochs": epochs}
+        made = small_runner(tmp_path, train_cfg=loop, resume=resume, **validation)
+        made.register_hook(StopHook())
+        for hook in hooks:
+            made.register_hook(hook)
+        return made
+
+    with silence():
+        runner(1).train()
+        with pytest.raises(Stopped):
+            runner(4, Stop()).train()
+        last = runner(4)
+        last.train()
+    assert (last.epoch, last.iter) == (4, 8)
 
 
 def test_epochs_of_several_lengths_are_trained_whole(trained):

@@ -48,3 +48,4 @@ def test_what_waits_for_a_metric_cannot_be_replayed():
     assert can_be_replayed([CosineAnnealingLR(optimizer, T_max=3)])
     assert not can_be_replayed([*schedulers, ReduceOnPlateauLR(optimizer)])
     assert not can_be_replayed({"generator": schedulers})
+    assert not can_be_replayed([])

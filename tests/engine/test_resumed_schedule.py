@@ -109,6 +109,56 @@ def test_another_number_of_the_optimizer_is_gone_on_with(resumed):
     assert "weight_decay 0.25 instead of 0.0" in said
 
 
+def plateau(epochs, first="MultiStepLR"):
+    """A list with one that waits for a metric, and so is not run again."""
+    falls = {"milestones": [4]} if first == "MultiStepLR" else {"end": 3}
+    own = options(epochs=epochs)
+    own["param_scheduler"] = [
+        {"type": first, "by_epoch": True, **falls},
+        {"type": "ReduceOnPlateauLR", "monitor": "loss"},
+    ]
+    return own
+
+
+@pytest.mark.parametrize("scheduler", [[], "plateau"])
+def test_no_schedule_and_one_of_another_kind_are_gone_on_with(tmp_path, scheduler):
+    second = options(epochs=3)
+    second["param_scheduler"] = scheduler or []
+    if scheduler == "plateau":
+        second = plateau(3, "LinearLR")
+    with silence():
+        small_runner(tmp_path, **options()).train()
+        runner = small_runner(tmp_path, **second, resume=True)
+        runner.train()
+    assert runner.epoch == 3
+
+
+def test_beside_one_that_waits_for_a_metric_milestones_are_kept_too(tmp_path):
+    rates = Rates()
+    with silence():
+        small_runner(tmp_path, **plateau(2)).train()
+        runner = small_runner(tmp_path, **plateau(6), resume=True)
+        runner.register_hook(rates)
+        runner.train()
+    assert rates.seen == pytest.approx([0.1, 0.1, 0.01, 0.01])
+
+
+def test_rates_of_a_cycle_and_of_the_log_are_the_configs(tmp_path):
+    """OneCycleLR keeps more in a group, and MMEngine logs a group of its own."""
+    second = options(epochs=3)
+    cycle = {"type": "OneCycleLR", "by_epoch": False, "eta_max": 0.5, "total_steps": 6}
+    second["param_scheduler"] = [cycle]
+    second["optim_wrapper"]["paramwise_cfg"] = {"bias_lr_mult": 0.5}
+    first = options()
+    first["optim_wrapper"]["paramwise_cfg"] = {"bias_lr_mult": 0.5}
+    with silence():
+        small_runner(tmp_path, **first).train()
+        runner = small_runner(tmp_path, **second, resume=True)
+        runner.train()
+    rates = runner.optim_wrapper.get_lr()
+    assert rates["base_lr"][0] == pytest.approx(max(rates["lr"]))
+
+
 BROKEN = {
     "optimizer.param_groups": [
         lambda saved: saved["optimizer"].update(param_groups="x"),

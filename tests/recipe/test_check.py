@@ -72,6 +72,7 @@ def test_training_needs_annotations_in_one_of_its_files(write_coco, tmp_path):
         for name in ("empty", "full")
     )
     check_annotations([("a", empty), ("b", {"type": "VOCDataset"})])
+    check_annotations([])
     check_annotations([("a", empty), ("b", full)])
     with pytest.raises(UserError, match=r"a.ann_file, b.ann_file: no annotations are in .*empty"):
         check_annotations([("a", empty), ("b", empty)])
