@@ -33,13 +33,12 @@ class CocoDataset(MMDetCocoDataset):
         max_dropped: share of the annotations, of those that are asked for, that may be unusable.
         allow_outside: whether images may lie outside `data_root` and `data_prefix`.
         check_size: whether an image of another size than its annotation file says is an error.
+        background: whether a file to train with may have no annotation at all, as one of several.
         **options: as in MMDetection's.
 
     Raises:
         UserError: an option or the annotation file is wrong; it names file, entry and field.
     """
-
-    is_background = False  # without any annotation
 
     def __init__(
         self,
@@ -49,12 +48,14 @@ class CocoDataset(MMDetCocoDataset):
         max_dropped: float = 0.5,
         allow_outside: bool = False,
         check_size: bool = True,
+        background: bool = False,
         **options: Any,
     ) -> None:
         if unreadable == "skip" and options.get("test_mode"):
             raise UserError("unreadable='skip' is for training: evaluation must see every image.")
         self.max_dropped = at_least_0("max_dropped", max_dropped)
         self.allow_outside = allow_outside
+        self.background = background
         self.images = ImageChecks(unreadable, max_unreadable, allow_outside, check_size)
         super().__init__(*args, **options)
         # MMDetection's dataset numbers labels in the file's order; CocoMetric asks for this.
@@ -72,8 +73,7 @@ class CocoDataset(MMDetCocoDataset):
         in_file = self._read_categories(content["categories"])
         images = self._read_images(content["images"])
         entries = Entries(self.ann_file, "annotation", content["annotations"])
-        self.is_background = not entries.rows
-        if self.is_background:
+        if not entries.rows:
             return [self._info(image, []) for image in content["images"]]
         asked = np.array(self.cat_ids)
         image, reason = select(entries, images, in_file, asked)
@@ -117,7 +117,7 @@ class CocoDataset(MMDetCocoDataset):
         """What `filter_cfg` leaves, and in training a word on how much that is.
 
         Raises:
-            UserError: no image is left, or in training no box of those that the file has.
+            UserError: no image is left, or in training no box.
         """
         kept = super().filter_data()
         if not kept:
@@ -136,12 +136,14 @@ class CocoDataset(MMDetCocoDataset):
 
     def _check_boxes(self, kept: list[dict]) -> None:
         """Holds the images to train with against the need of a box."""
-        if self.is_background:  # another file of a ConcatDataset may have the objects
-            warn(f"{self.ann_file} has no annotations: its {len(kept)} images are background.")
-        elif all(box["ignore_flag"] for info in kept for box in info["instances"]):
+        boxes = [box for info in kept for box in info["instances"]]
+        if self.background and not boxes:
+            warn(f"{self.ann_file} has no boxes: its {len(kept)} images are background.")
+        elif all(box["ignore_flag"] for box in boxes):
             raise UserError(
                 f"{self.ann_file}: no box of the classes {', '.join(self.metainfo['classes'])} is "
-                f"left in {len(kept)} images, so nothing can be learned: see its annotations."
+                f"left in {len(kept)} images, so nothing can be learned: see its annotations, or "
+                "set background=True if it is to show background beside other files."
             )
 
     def load_proposals(self) -> None:

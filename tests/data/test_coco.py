@@ -64,8 +64,10 @@ def test_training_without_a_box_is_an_error_and_testing_is_not(build, content):
 
 def test_a_file_of_background_alone_is_said_to_be_one(build, content, logged):
     content["annotations"] = []
-    assert len(build(content)) == 2
-    assert "has no annotations: its 2 images are background" in logged.text
+    with pytest.raises(UserError, match="no box of the classes .* or set background=True"):
+        build(content)
+    assert len(build(content, background=True)) == 2
+    assert "has no boxes: its 2 images are background" in logged.text
 
 
 def test_a_filter_that_leaves_nothing_is_named(build, content):
