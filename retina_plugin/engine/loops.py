@@ -38,6 +38,12 @@ class _Seeded(BaseLoop):
                 "a whole batch; lower train_dataloader.batch_size, or set drop_last=False."
             )
 
+    def _validate_if_due(self, done: int, last: int) -> None:
+        """Validate after so many epochs or iterations, the last of which are always followed."""
+        is_due = done % self.val_interval == 0 or done == last
+        if self.runner.val_loop is not None and done >= self.val_begin and is_due:
+            self.runner.val_loop.run()
+
 
 @LOOPS.register_module()
 class EpochBasedTrainLoop(_Seeded, MMEngineEpochBasedTrainLoop):
@@ -61,18 +67,13 @@ class EpochBasedTrainLoop(_Seeded, MMEngineEpochBasedTrainLoop):
             self.began = self._saved_began()
             if self._iter == self.began:
                 self._decide_current_val_interval()
-                self._validate_if_due()
+                self._validate_if_due(self._epoch, self._max_epochs)
         while self._epoch < self._max_epochs and not self.stop_training:
             self.run_epoch()
             self._decide_current_val_interval()
-            self._validate_if_due()
+            self._validate_if_due(self._epoch, self._max_epochs)
         runner.call_hook("after_train")
         return runner.model
-
-    def _validate_if_due(self) -> None:
-        is_due = self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs
-        if self.runner.val_loop is not None and self._epoch >= self.val_begin and is_due:
-            self.runner.val_loop.run()
 
     def _saved_began(self) -> int:
         """The iteration at which the epoch began that the run is resumed in."""
@@ -130,20 +131,15 @@ class IterBasedTrainLoop(_Seeded, MMEngineIterBasedTrainLoop):
         if self._iter > 0:
             self._pass_over(self._iter)
             self._decide_current_val_interval()
-            self._validate_if_due()
+            self._validate_if_due(self._iter, self._max_iters)
         while self._iter < self._max_iters and not self.stop_training:
             runner.model.train()
             self.run_iter(next(self.dataloader_iterator))
             self._decide_current_val_interval()
-            self._validate_if_due()
+            self._validate_if_due(self._iter, self._max_iters)
         runner.call_hook("after_train_epoch")
         runner.call_hook("after_train")
         return runner.model
-
-    def _validate_if_due(self) -> None:
-        is_due = self._iter % self.val_interval == 0 or self._iter == self._max_iters
-        if self.runner.val_loop is not None and self._iter >= self.val_begin and is_due:
-            self.runner.val_loop.run()
 
     def _pass_over(self, batches: int) -> None:
         """Begin after so many batches: of an endless sampler, or in the epoch that they reach."""
