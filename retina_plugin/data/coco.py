@@ -136,8 +136,8 @@ class CocoDataset(MMDetCocoDataset):
 
     def _check_boxes(self, kept: list[dict]) -> None:
         """Holds the images to train with against the need of a box."""
-        boxes = [box for info in kept for box in info["instances"]]
-        if self.background and not boxes:
+        boxes = (box for info in kept for box in info["instances"])
+        if self.background and not any(info["instances"] for info in kept):
             warn(f"{self.ann_file} has no boxes: its {len(kept)} images are background.")
         elif all(box["ignore_flag"] for box in boxes):
             raise UserError(

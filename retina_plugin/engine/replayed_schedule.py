@@ -46,14 +46,16 @@ def replayed(
 
 
 def _run(schedulers: list[Any], iterations: int, epochs: int, length: int) -> None:
+    by_iteration = [each for each in schedulers if not each.by_epoch]
+    by_epoch = [each for each in schedulers if each.by_epoch]
     finished = 0
     for iteration in range(1, iterations + 1):
-        _step([each for each in schedulers if not each.by_epoch])
+        _step(by_iteration)
         if finished < epochs and iteration == (finished + 1) * length:
-            _step([each for each in schedulers if each.by_epoch])
+            _step(by_epoch)
             finished += 1
     for _ in range(finished, epochs):  # of another length than the last one
-        _step([each for each in schedulers if each.by_epoch])
+        _step(by_epoch)
 
 
 def _step(schedulers: list[Any]) -> None:

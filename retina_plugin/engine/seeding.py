@@ -35,8 +35,10 @@ class SeedHook(Hook):
         """
         batch_sampler = runner.train_dataloader.batch_sampler
         sampler = getattr(batch_sampler, "sampler", runner.train_dataloader.sampler)
-        has_own = runner._randomness_cfg.get("diff_rank_seed", False)
-        has_own = has_own or sampler_seed(runner.cfg) is not None
+        has_own = (
+            runner._randomness_cfg.get("diff_rank_seed", False)
+            or sampler_seed(runner.cfg) is not None
+        )
         if isinstance(getattr(sampler, "seed", None), int) and not has_own:
             sampler.seed = runner.seed
 

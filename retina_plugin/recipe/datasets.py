@@ -62,6 +62,15 @@ def evaluators_of(cfg: Config, split: str) -> Iterator[tuple[str, ConfigDict]]:
             yield f"{key}.{index}", evaluator
 
 
+def dicts_in(content: Any) -> Iterator[dict]:
+    """All dicts of a config's nested dicts and lists, from outside to inside."""
+    if isinstance(content, dict):
+        yield content
+        content = list(content.values())
+    for inner in content if isinstance(content, list | tuple) else ():
+        yield from dicts_in(inner)
+
+
 def without(keys: Collection[str], content: Any) -> Any:
     """Nested dicts and lists of a config without some keys."""
     if isinstance(content, dict):

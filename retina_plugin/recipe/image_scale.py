@@ -27,9 +27,8 @@ def native_scale(cfg: Config) -> tuple[int, int]:
     size = read_annotations(dataset, key).median_size
     if size is None:
         raise UserError(
-            f"image_scale='auto' needs width and height of every image in "
-            f"{full_ann_file(dataset)}: "
-            "add them, or set image_scale to (LONG,SHORT) in pixels."
+            "image_scale='auto' needs width and height of every image in "
+            f"{full_ann_file(dataset)}: add them, or set image_scale to (LONG,SHORT) in pixels."
         )
     return min(size[0], LARGEST[0]), min(size[1], LARGEST[1])
 

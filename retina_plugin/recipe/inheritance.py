@@ -4,12 +4,11 @@ The form is `_base_ = "retina_plugin::_base_/../retinanet_r50.py"`: MMEngine wan
 and a slash after the colons.
 """
 
-from typing import Any
-
 from mmengine.config import Config
 from mmengine.config.utils import MODULE2PACKAGE
 
 from ..registry import SCOPE
+from .datasets import dicts_in
 from .report import Change
 
 
@@ -24,15 +23,7 @@ def drop_scope(cfg: Config) -> list[Change]:
     Our configs name MMDetection's modules without a prefix, and under our scope those would not
     be found.
     """
-    for section in cfg.values():
-        _drop(section)
-    return []
-
-
-def _drop(section: Any) -> None:
-    if isinstance(section, dict):
+    for section in dicts_in(list(cfg.values())):
         if section.get("_scope_") == SCOPE:
             del section["_scope_"]
-        section = list(section.values())
-    for inner in section if isinstance(section, list | tuple) else ():
-        _drop(inner)
+    return []

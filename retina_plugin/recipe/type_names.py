@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.model import PretrainedInit
 from mmengine.registry import Registry
 
+from .datasets import dicts_in
 from .report import Change
 
 
@@ -17,18 +18,10 @@ def name_types(cfg: Config) -> list[Change]:
     What is not registered stays. Everything else in this package compares names: by a class, an
     optimiser whose rate scales linearly would be taken for another one.
     """
-    for section in cfg.values():
-        _name(section)
-    return []
-
-
-def _name(section: Any) -> None:
-    if isinstance(section, dict):
+    for section in dicts_in(list(cfg.values())):
         if callable(section.get("type")):
             section["type"] = registered_name(section["type"])
-        section = list(section.values())
-    for inner in section if isinstance(section, list | tuple) else ():
-        _name(inner)
+    return []
 
 
 def registered_name(kind: Any) -> Any:

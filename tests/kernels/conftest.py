@@ -1,3 +1,5 @@
+from contextlib import contextmanager
+
 import pytest
 import torch
 from mmdet.models.task_modules import AnchorGenerator
@@ -63,3 +65,29 @@ def interpreted(monkeypatch):
     """Triton's interpreter, which runs kernels on the CPU."""
     pytest.importorskip("triton")
     monkeypatch.setenv("TRITON_INTERPRET", "1")
+
+
+@pytest.fixture
+def launches(monkeypatch):
+    """Stand in for a module's kernels; gives a list that tells of each launch whether it was on
+    the device of its first tensor.
+    """
+    current, launched = [], []
+
+    @contextmanager
+    def device_of(tensor):
+        current.append(tensor)
+        yield
+        current.pop()
+
+    class Kernel:
+        def __getitem__(self, _):
+            return lambda first, *_, **__: launched.append(current[-1] is first)
+
+    def stand_in(module, *kernels):
+        monkeypatch.setattr(torch.cuda, "device_of", device_of)
+        for kernel in kernels:
+            monkeypatch.setattr(module, kernel, Kernel())
+        return launched
+
+    return stand_in

@@ -1,7 +1,5 @@
 """Each form of the focal loss's sum and gradient against the plain form in float64."""
 
-from contextlib import contextmanager
-
 import pytest
 import torch
 
@@ -190,24 +188,10 @@ def test_a_form_that_scales_in_place_is_compiled_in_one_piece():
 
 
 @pytest.mark.usefixtures("interpreted")
-def test_triton_kernels_run_on_the_device_of_their_tensors(monkeypatch):
+def test_triton_kernels_run_on_the_device_of_their_tensors(launches):
     from retina_plugin.kernels import triton_focal
 
-    current, launched = [], []
-
-    @contextmanager
-    def device_of(tensor):
-        current.append(tensor)
-        yield
-        current.pop()
-
-    class Kernel:
-        def __getitem__(self, _):
-            return lambda tensor, *_, **__: launched.append(current[-1] is tensor)
-
-    monkeypatch.setattr(torch.cuda, "device_of", device_of)
-    for kernel in ("_focal_kernel", "_scale_kernel"):
-        monkeypatch.setattr(triton_focal, kernel, Kernel())
+    launched = launches(triton_focal, "_focal_kernel", "_scale_kernel")
     _, gradient = triton_focal.fused(FocalInput(*batch(4, 3)[:3], 2.0, torch.ones(2, 3)), True)
     triton_focal.scale_in_place(gradient, torch.tensor(2.0))
     assert launched == [True, True]

@@ -1,7 +1,5 @@
 """The assignment's Triton kernels, in Triton's interpreter, against the plain form."""
 
-from contextlib import contextmanager
-
 import pytest
 import torch
 from torch.nn.utils.rnn import pad_sequence
@@ -44,23 +42,9 @@ def test_batch_without_any_box_is_background(make_grid):
 
 
 @pytest.mark.usefixtures("interpreted")
-def test_kernels_run_on_the_device_of_the_anchors(make_grid, monkeypatch):
+def test_kernels_run_on_the_device_of_the_anchors(make_grid, launches):
     from retina_plugin.kernels import triton_match
 
-    current, launched = [], []
-
-    @contextmanager
-    def device_of(tensor):
-        current.append(tensor)
-        yield
-        current.pop()
-
-    class Kernel:
-        def __getitem__(self, _):
-            return lambda anchors, *_, **__: launched.append(current[-1] is anchors)
-
-    monkeypatch.setattr(torch.cuda, "device_of", device_of)
-    for kernel in ("_best_kernel", "_code_kernel"):
-        monkeypatch.setattr(triton_match, kernel, Kernel())
+    launched = launches(triton_match, "_best_kernel", "_code_kernel")
     triton_match.label_padded(make_grid(32, 32).flat(), torch.zeros(2, 1, 4), PAPER_RULE)
     assert launched == [True, True]

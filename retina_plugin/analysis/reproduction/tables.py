@@ -199,6 +199,6 @@ def noise_said(noise: float) -> str:
     return (
         "Rows are compared on the seeds that both have; on one seed a difference varies by "
         f"{100 * noise:.1f} (standard deviation, pooled over all pairs of rows, without runs that "
-        "diverged). ± after a "
-        f"difference is its standard error; one counts if it is over {SURE:.0f} of them."
+        "diverged). ± after a difference is its standard error; one counts if it is over "
+        f"{SURE:.0f} of them."
     )
