@@ -6,9 +6,9 @@ _base_ = [
 
 # From random weights, so that nothing is downloaded: then batch norm and all stages train. With
 # group norm and two layers the subnets learn in minutes; with the paper's four and none they have
-# not left the prior after ten (AP 0). Half of the paper's 256 channels learn as much a step, in 0.6
-# of the time. A crop is no image: a batch of 16 has the pixels of one of 512 x 512, and its
-# positives are counted together, as the paper counts those of an image.
+# not left the prior after ten (AP 0). Half of the paper's 256 channels make a step take 0.6 of the
+# time. A crop is no image: a batch of 16 has the pixels of one of 512 x 512, and its positives are
+# counted together, as the paper counts those of an image.
 model = dict(
     backbone=dict(init_cfg=None, frozen_stages=-1, norm_eval=False),
     neck=dict(out_channels=128),
