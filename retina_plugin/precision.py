@@ -2,10 +2,10 @@
 
 import torch
 
+from . import processor
 from .errors import UserError
 
 DTYPES = ("auto", "bfloat16", "float32")
-BFLOAT16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "bf16")  # the last one is Arm's
 
 
 def check_dtype(dtype: str, key: str) -> None:
@@ -21,19 +21,9 @@ def chosen_dtype(dtype: str, device_type: str) -> str:
     """`bfloat16` or `float32`: what `auto` stands for on a device; the others stay."""
     if dtype != "auto":
         return dtype
-    return "bfloat16" if computes_in_bfloat16(device_type) else "float32"
+    return "bfloat16" if processor.computes_in_bfloat16(device_type) else "float32"
 
 
 def autocast_of(dtype: str, device_type: str) -> torch.autocast:
     """PyTorch's autocast to bfloat16, switched off for `float32`."""
     return torch.autocast(device_type, torch.bfloat16, enabled=dtype == "bfloat16")
-
-
-def computes_in_bfloat16(device_type: str) -> bool:
-    """Whether this machine's `cpu` or `cuda` device has bfloat16 instructions."""
-    if device_type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device_type != "cpu":
-        return False
-    capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name, False) for name in BFLOAT16_INSTRUCTIONS)

@@ -38,6 +38,7 @@ from mmengine.fileio.backends import registry_utils
 from mmengine.logging import MMLogger
 from mmengine.structures import InstanceData
 
+from retina_plugin import processor
 from retina_plugin.faults.tiny_training import (
     TINY_DETECTOR,
     WITHOUT_WORKERS,
@@ -62,6 +63,14 @@ def fixed_seed():
 def compiling_allowed():
     """A run that ended in an error may have left it off."""
     allow_compiling(True)
+
+
+@pytest.fixture(params=["this processor", "plain processor"])
+def bfloat16_kernels(request, monkeypatch):
+    """Whether oneDNN computes in bfloat16: here, and where no processor does."""
+    if request.param == "plain processor":
+        monkeypatch.setattr(processor, "is_limited", lambda: True)
+    return processor.onednn_computes_in(torch.bfloat16)
 
 
 class Bucket(BaseStorageBackend):

@@ -8,7 +8,7 @@ from mmdet.apis import DetInferencer
 from mmengine.config import Config
 from mmengine.model import convert_sync_batchnorm
 
-from retina_plugin import RetinaNet, precision
+from retina_plugin import RetinaNet, processor
 
 BACKBONE = {
     "type": "ResNet",
@@ -176,7 +176,7 @@ def test_precision_that_the_caller_chose_stays(make_model, samples):
 def test_auto_follows_the_processor(make_model, monkeypatch):
     model = make_model(config("retina_plugin.RetinaNet")).eval()
     for has_it, dtype in ((True, torch.bfloat16), (False, torch.float32)):
-        monkeypatch.setattr(precision, "computes_in_bfloat16", lambda _, has_it=has_it: has_it)
+        monkeypatch.setattr(processor, "computes_in_bfloat16", lambda _, has_it=has_it: has_it)
         with torch.no_grad():
             assert model(images())[0][0].dtype == dtype
 
@@ -237,7 +237,7 @@ def test_compiled_by_pytorch_it_gives_the_same_losses(make_model, samples):
 
 @pytest.mark.parametrize("cast", [torch.float64, torch.float16])
 def test_weights_that_were_cast_are_computed_with_in_their_type(make_model, cast, monkeypatch):
-    monkeypatch.setattr(precision, "computes_in_bfloat16", lambda _: True)
+    monkeypatch.setattr(processor, "computes_in_bfloat16", lambda _: True)
     model = make_model(config("retina_plugin.RetinaNet")).eval().to(cast)
     with torch.no_grad():
         assert model(images().to(cast))[0][0].dtype == cast

@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn.utils import prune
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from retina_plugin import processor
 from retina_plugin.folding import fold, fold_if_possible, folded_convolution, folded_weights
 
 BACKBONES = [
@@ -288,4 +289,5 @@ def test_no_strided_1x1_gradient_is_left_to_onednn_which_corrupts_memory(autocas
     x = torch.randn(1, 3, 64, 64).to(memory_format=torch.channels_last)
     with Convolutions() as seen, torch.autocast("cpu", enabled=autocast):
         run(folded, x)
-    assert seen.shapes == {(3, 3), (7, 7)}
+    by_pytorch = autocast and not processor.onednn_computes_in(torch.bfloat16)
+    assert seen.shapes == {(3, 3), (7, 7)} | ({(1, 1)} if by_pytorch else set())

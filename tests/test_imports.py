@@ -7,9 +7,11 @@ PACKAGE = Path(__file__).parents[1] / "retina_plugin"
 # From the ground up: a room imports rooms below it, or from itself.
 FLOORS = [
     ["errors", "registry", "log"],
-    ["precision", "bounds", "listeners"],
+    ["bounds", "listeners"],
     ["boxes", "anchors", "nms"],
     ["compat"],
+    ["processor"],
+    ["precision"],
     ["matching"],
     ["kernels"],
     ["losses", "prior", "settings", "normaliser"],

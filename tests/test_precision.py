@@ -3,27 +3,13 @@
 import pytest
 import torch
 
-from retina_plugin.precision import autocast_of, check_dtype, chosen_dtype, computes_in_bfloat16
-
-
-@pytest.mark.parametrize(
-    ("capabilities", "expected"),
-    [
-        ({"avx512_bf16": True}, True),
-        ({"amx_bf16": True}, True),
-        ({"bf16": True}, True),
-        ({"avx512_f": True, "bf16": False}, False),
-    ],
-)
-def test_processor_flags_decide_on_the_cpu(capabilities, expected, monkeypatch):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
-    assert computes_in_bfloat16("cpu") is expected
-    assert not computes_in_bfloat16("meta")
+from retina_plugin import processor
+from retina_plugin.precision import autocast_of, check_dtype, chosen_dtype
 
 
 @pytest.mark.parametrize(("has_it", "expected"), [(True, "bfloat16"), (False, "float32")])
 def test_auto_is_what_the_processor_computes_in(has_it, expected, monkeypatch):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": has_it})
+    monkeypatch.setattr(processor, "computes_in_bfloat16", lambda device_type: has_it)
     assert chosen_dtype("auto", "cpu") == expected
     assert chosen_dtype("float32", "cpu") == "float32"
     assert chosen_dtype("bfloat16", "cpu") == "bfloat16"

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from typing_extensions import TypeVarTuple, Unpack
 
+from .. import processor
+
 # Each a tensor or None.
 Tensors = TypeVarTuple("Tensors")
 
@@ -97,13 +99,7 @@ def _is_fast_here(x: Tensor, weight: Tensor) -> bool:
 
 def joins(device_type: str, dtype: torch.dtype) -> bool:
     """Whether oneDNN computes there and has kernels for the type on this processor."""
-    if device_type != "cpu" or not (
-        torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled
-    ):
-        return False
-    if dtype == torch.bfloat16:
-        return torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return dtype == torch.float32
+    return device_type == "cpu" and processor.onednn_computes_in(dtype)
 
 
 class _Convolution(torch.autograd.Function):

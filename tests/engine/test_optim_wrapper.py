@@ -7,7 +7,7 @@ import torch
 from mmengine.model import BaseModule
 from torch import nn
 
-from retina_plugin import precision
+from retina_plugin import processor
 from retina_plugin.engine.optim_wrapper import MixedPrecisionOptimWrapper, align_layouts
 
 
@@ -38,7 +38,7 @@ def test_forward_runs_in_the_dtype_and_weights_stay_float32(dtype):
 
 @pytest.mark.parametrize("available", [True, False])
 def test_auto_takes_bfloat16_only_where_the_processor_has_it(available, monkeypatch, logged):
-    monkeypatch.setattr(precision, "computes_in_bfloat16", lambda device_type: available)
+    monkeypatch.setattr(processor, "computes_in_bfloat16", lambda device_type: available)
     model = Model()
     optim_wrapper = wrapper(model, "auto")
     for _ in range(2):

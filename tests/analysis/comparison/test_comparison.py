@@ -8,6 +8,7 @@ import pytest
 import torch
 from mmengine.dataset import pseudo_collate
 
+from retina_plugin import processor
 from retina_plugin.analysis.comparison import compare, comparison, measured
 from retina_plugin.analysis.comparison.budget import Trained, precision_of
 from retina_plugin.analysis.comparison.candidates import candidates
@@ -208,8 +209,12 @@ def test_weights_of_another_architecture_are_said_before_anything_is_done(
     assert not (tmp_path / "out").exists()
 
 
-def test_amp_is_for_the_zoos_models_too(run, tiny, monkeypatch):
+@pytest.mark.parametrize("by_processor", ["bfloat16", "float32"])
+def test_amp_is_for_the_zoos_models_too(by_processor, run, tiny, monkeypatch):
     seen = {}
+    monkeypatch.setattr(
+        processor, "computes_in_bfloat16", lambda device_type: by_processor == "bfloat16"
+    )
 
     def look(name, cfg, *_):
         seen[name] = precision_of(cfg)
@@ -217,10 +222,10 @@ def test_amp_is_for_the_zoos_models_too(run, tiny, monkeypatch):
 
     monkeypatch.setattr(comparison, "trained", look)
     zoo = "mmdet::yolo/yolov3_mobilenetv2_8xb24-320-300e_coco.py"
-    for amp, expected in ((True, "bfloat16"), (False, "float32")):
+    for amp, expected in ((True, by_processor), (False, "float32")):
         seen.clear()
         assert run(str(tiny[0]), zoo, minutes=1, amp=amp) == 0
-        assert seen == {"tiny": "bfloat16", Path(zoo).stem: expected}
+        assert seen == {"tiny": by_processor, Path(zoo).stem: expected}
 
 
 def test_each_remark_is_said_once(run, tiny, tmp_path, monkeypatch):
