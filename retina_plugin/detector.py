@@ -9,6 +9,7 @@ from mmdet.models.detectors import RetinaNet as StockRetinaNet
 from torch import Tensor
 
 from .folding import fold_if_possible
+from .kernels.winograd import wanted
 from .precision import autocast_of, check_dtype, chosen_dtype
 from .registry import MODELS
 
@@ -27,6 +28,8 @@ class RetinaNet(StockRetinaNet):
             Convolutions run in it; weights, scores, boxes and NMS stay in float32.
         channels_last: the layout.
         fold_norm: whether batch norm is multiplied in.
+        winograd: whether 3x3 convolutions in float32 on a CPU take a quarter of the products, by
+            Winograd's algorithm (kernels/winograd.py). It rounds in another way.
         **parts: as in MMDetection's RetinaNet.
 
     Raises:
@@ -39,11 +42,13 @@ class RetinaNet(StockRetinaNet):
         dtype: str = "auto",
         channels_last: bool = True,
         fold_norm: bool = True,
+        winograd: bool = True,
         **parts: Any,
     ) -> None:
         check_dtype(dtype, "model.dtype")
         super().__init__(*args, **parts)
         self.dtype = dtype
+        self.winograd = winograd
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self._lay_out()
         if fold_norm:
@@ -71,7 +76,7 @@ class RetinaNet(StockRetinaNet):
     def forward(self, inputs: Tensor, data_samples: Any = None, mode: str = "tensor") -> Any:
         """As MMDetection's: losses, detections or feature maps by `mode`."""
         inputs = inputs.contiguous(memory_format=self.memory_format)
-        with self._precision(inputs.device.type):
+        with self._precision(inputs.device.type), wanted(self.winograd):
             return super().forward(inputs, data_samples, mode)
 
     @contextmanager

@@ -43,7 +43,7 @@ from .settings import (
     checked_test_cfg,
     checked_train_cfg,
 )
-from .subnet import run_subnet
+from .subnet import run_output, run_subnet
 from .targets import (
     ListedTargets,
     Targets,
@@ -187,8 +187,7 @@ class RetinaHead(BaseDenseHead):
     def forward(self, x: tuple[Tensor, ...]) -> tuple[Levels, Levels]:
         """Logits (N, Ri, K) and deltas (N, Ri, 4) of each level (N, C, Hi, Wi), Ri = Hi Wi A."""
         features = run_subnet(self.reg_convs, x, self.form == "plain")
-        channels = self.box_channels
-        deltas = [permute_to_N_HWA_K(self.retina_reg(feature), channels) for feature in features]
+        deltas = self._outputs(self.retina_reg, features, self.box_channels)
         return self._logits(x), deltas
 
     @torch.compiler.disable
@@ -245,8 +244,12 @@ class RetinaHead(BaseDenseHead):
     def _logits(self, x: tuple[Tensor, ...]) -> Levels:
         """Logits (N, Ri, K) of each level."""
         features = run_subnet(self.cls_convs, x, self.form == "plain")
-        channels = self.cls_out_channels
-        return [permute_to_N_HWA_K(self.retina_cls(feature), channels) for feature in features]
+        return self._outputs(self.retina_cls, features, self.cls_out_channels)
+
+    def _outputs(self, conv: nn.Module, features: Levels, channels: int) -> Levels:
+        """What a subnet's last convolution says of each anchor (N, Ri, channels)."""
+        maps = run_output(conv, features, self.form == "plain")
+        return [permute_to_N_HWA_K(each, channels) for each in maps]
 
     def predict(
         self, x: tuple[Tensor, ...], batch_data_samples: SampleList, rescale: bool = False

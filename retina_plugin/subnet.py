@@ -6,7 +6,7 @@ from typing import Protocol, TypeGuard, cast
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
-from .kernels.convolution import Geometry, autocast, convolve
+from .kernels.convolution import Geometry, convolve_levels
 from .listeners import is_changed
 
 STANDARD_ORDER = ("conv", "norm", "act")
@@ -31,10 +31,28 @@ def run_subnet(convs: Iterable[nn.Module], levels: Iterable[Tensor], plain: bool
         if plain or not is_joinable(module):
             levels = [module(level) for level in levels]
         else:
-            weight, bias = autocast(module.conv.weight, module.conv.bias)  # once for all levels
-            geometry = cast(Geometry, Geometry.of(module.conv))
-            levels = [convolve(x, weight, bias, geometry, relu=True) for x in levels]
+            levels = _together(module.conv, levels, relu=True)
     return levels
+
+
+def run_output(conv: nn.Module, levels: Iterable[Tensor], plain: bool) -> list[Tensor]:
+    """Outputs of each level (N, C, Hi, Wi) by the convolution that ends a subnet.
+
+    Args:
+        conv: usually an nn.Conv2d.
+        levels: features.
+        plain: call the module as it is, level by level.
+    """
+    is_usual = type(conv) is nn.Conv2d and Geometry.of(conv) is not None and not is_changed(conv)
+    if plain or not is_usual:
+        return [conv(level) for level in levels]
+    return _together(cast(nn.Conv2d, conv), list(levels))
+
+
+def _together(conv: nn.Conv2d, levels: list[Tensor], relu: bool = False) -> list[Tensor]:
+    """All levels, for which the weights are cast once."""
+    geometry = cast(Geometry, Geometry.of(conv))
+    return convolve_levels(levels, conv.weight, conv.bias, geometry, relu=relu)
 
 
 def is_joinable(module: nn.Module) -> TypeGuard[Joinable]:

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.model import convert_sync_batchnorm
 
 from retina_plugin import RetinaNet, processor
+from retina_plugin.kernels import winograd
 
 BACKBONE = {
     "type": "ResNet",
@@ -261,3 +262,25 @@ def test_bottlenecks_in_the_usual_layout(make_model, dtype):
 def test_unknown_dtype_is_an_error(make_model):
     with pytest.raises(ValueError, match="model.dtype must be one of"):
         make_model(config("retina_plugin.RetinaNet", dtype="float16"))
+
+
+@pytest.mark.parametrize("is_wanted", [True, False])
+def test_winograds_algorithm_is_an_option(make_model, is_wanted, monkeypatch):
+    """And gives the outputs and gradients of the direct form."""
+    seen = []
+    run = winograd.convolution
+    monkeypatch.setattr(winograd, "convolution", lambda *a, **k: seen.append(1) or run(*a, **k))
+    wide = config("retina_plugin.RetinaNet", dtype="float32")
+    wide["neck"]["out_channels"] = 64
+    wide["bbox_head"].update(in_channels=64, feat_channels=64)
+    direct, model = (make_model({**wide, "winograd": each}) for each in (False, is_wanted))
+    model.load_state_dict(direct.state_dict())
+    x, results = torch.randn(2, 3, 256, 256), []
+    for each in (direct, model):
+        assert not seen
+        logits, deltas = each.train()(x, mode="tensor")
+        sum(level.square().sum() for level in (*logits, *deltas)).backward()
+        gradients = {name: p.grad for name, p in each.named_parameters() if p.grad is not None}
+        results.append((logits, deltas, gradients))
+    assert bool(seen) == is_wanted
+    torch.testing.assert_close(*results, rtol=1e-3, atol=1e-3)

@@ -4,7 +4,9 @@ Without it the output of a convolution is written, read and written again for th
 more for the sum that ends a residual block. oneDNN does both while the output is in the cache.
 """
 
+import functools
 import math
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -14,6 +16,7 @@ from torch.autograd.function import once_differentiable
 from typing_extensions import TypeVarTuple, Unpack
 
 from .. import processor
+from . import winograd
 
 # Each a tensor or None.
 Tensors = TypeVarTuple("Tensors")
@@ -55,10 +58,25 @@ def convolve(
         residual: of the output's shape (N, O, H', W').
         relu: whether a ReLU ends it.
     """
-    x, weight, bias, residual = autocast(x, weight, bias, residual)
-    if not _is_fast_here(x, weight):
-        return plain(x, weight, bias, geometry, residual, relu)
-    return _Convolution.apply(x, weight, bias, residual, geometry, relu)
+    return convolve_levels([x], weight, bias, geometry, residual, relu)[0]
+
+
+def convolve_levels(
+    levels: Sequence[Tensor],
+    weight: Tensor,
+    bias: Tensor | None,
+    geometry: Geometry,
+    residual: Tensor | None = None,
+    relu: bool = False,
+) -> list[Tensor]:
+    """As `convolve`, with the same weights for several maps (N, C, Hi, Wi).
+
+    `residual` is for a single map.
+    """
+    weight, bias, residual, *maps = autocast(weight, bias, residual, *levels)
+    if not all(_is_fast_here(x, weight) for x in maps):
+        return [plain(x, weight, bias, geometry, residual, relu) for x in maps]
+    return list(_Convolution.apply(weight, bias, residual, geometry, relu, *maps))
 
 
 def plain(
@@ -103,34 +121,48 @@ def joins(device_type: str, dtype: torch.dtype) -> bool:
 
 
 class _Convolution(torch.autograd.Function):
-    """Saves input, weights and, for the ReLU, the output."""
+    """Of several maps; saves them, the weight and, for the ReLU, the outputs."""
 
     @staticmethod
     def forward(
         ctx: Any,
-        x: Tensor,
         weight: Tensor,
         bias: Tensor | None,
         residual: Tensor | None,
         geometry: Geometry,
         relu: bool,
-    ) -> Tensor:
-        out = _forward(x, weight, bias, residual, geometry, relu)
-        ctx.save_for_backward(x, weight, out if relu else None)
-        ctx.geometry, ctx.has_bias = geometry, bias is not None
-        return out
+        *maps: Tensor,
+    ) -> tuple[Tensor, ...]:
+        ctx.by_tiles = _is_faster_by_tiles(maps, weight, geometry)
+        if ctx.by_tiles:
+            added = None if residual is None else [residual]
+            outs = winograd.convolution(maps, weight, bias, geometry.padding, added, relu)
+        else:
+            outs = [_forward(x, weight, bias, residual, geometry, relu) for x in maps]
+        ctx.save_for_backward(weight, *maps, *(outs if relu else ()))
+        ctx.geometry, ctx.has_bias, ctx.count = geometry, bias is not None, len(maps)
+        return tuple(outs)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, out = ctx.saved_tensors
-        if out is not None:
-            outer = torch.ops.aten.threshold_backward(outer, out, 0)
-        wanted = ctx.needs_input_grad[:3]
-        is_product = _is_product(weight, ctx.geometry)
-        backward = _backward_of_product if is_product else _backward
-        gradients = backward(outer, x, weight, ctx.geometry, wanted)
-        return *gradients, outer if ctx.needs_input_grad[3] else None, None, None
+    def backward(ctx: Any, *outers: Tensor) -> tuple[Tensor | None, ...]:
+        weight, *saved = ctx.saved_tensors
+        maps, outs = saved[: ctx.count], saved[ctx.count :]
+        if outs:
+            pairs = zip(outers, outs, strict=True)
+            outers = tuple(torch.ops.aten.threshold_backward(*pair, 0) for pair in pairs)
+        wants_weight, wants_bias, wants_residual, _, _, *wants_map = ctx.needs_input_grad
+        wanted = any(wants_map), wants_weight, wants_bias
+        backward = _backward_by_tiles if ctx.by_tiles else _backward_each
+        of_maps, of_weight, of_bias = backward(outers, maps, weight, ctx.geometry, wanted)
+        residual = outers[0] if wants_residual else None
+        return of_weight, of_bias, residual, None, None, *of_maps
+
+
+def _is_faster_by_tiles(maps: Sequence[Tensor], weight: Tensor, geometry: Geometry) -> bool:
+    """Whether Winograd's algorithm computes it, and faster."""
+    is_3x3 = weight.shape[2:] == (3, 3) and geometry == Geometry(padding=geometry.padding)
+    return is_3x3 and winograd.is_faster(maps, weight, geometry.padding)
 
 
 def _forward(
@@ -185,7 +217,46 @@ def _is_product(weight: Tensor, geometry: Geometry) -> bool:
     return weight.shape[2:] == (1, 1) and geometry.padding == (0, 0) and geometry.groups == 1
 
 
-Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
+Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]  # of input, weight and bias
+ManyGradients = tuple[Sequence[Tensor | None], Tensor | None, Tensor | None]
+
+
+def _backward_by_tiles(
+    outers: Sequence[Tensor],
+    maps: Sequence[Tensor],
+    weight: Tensor,
+    geometry: Geometry,
+    wanted: tuple[bool, ...],
+) -> ManyGradients:
+    """Of all maps, weight and bias."""
+    padding = geometry.padding
+    of_maps: Sequence[Tensor | None] = [None] * len(maps)
+    if wanted[0]:
+        of_maps = winograd.gradient_of_maps(outers, weight, padding)
+    of_weight = winograd.gradient_of_weight(outers, maps, padding) if wanted[1] else None
+    return of_maps, of_weight, _sum(x.sum((0, 2, 3)) for x in outers) if wanted[2] else None
+
+
+def _backward_each(
+    outers: Sequence[Tensor],
+    maps: Sequence[Tensor],
+    weight: Tensor,
+    geometry: Geometry,
+    wanted: tuple[bool, ...],
+) -> ManyGradients:
+    """Of all maps, weight and bias, one map after the other."""
+    backward = _backward_of_product if _is_product(weight, geometry) else _backward
+    pairs = zip(outers, maps, strict=True)
+    of_maps, of_weights, of_biases = zip(
+        *(backward(outer, x, weight, geometry, wanted) for outer, x in pairs), strict=True
+    )
+    return of_maps, _sum(of_weights), _sum(of_biases)
+
+
+def _sum(gradients: Iterable[Tensor | None]) -> Tensor | None:
+    """None where no gradient is wanted."""
+    found = [each for each in gradients if each is not None]
+    return functools.reduce(torch.add, found) if found else None
 
 
 def _backward_of_product(

@@ -9,10 +9,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
+import torch
 from mmengine.logging import print_log
+from torch import Tensor
 
 from .fallback import NotAvailable
 
@@ -22,6 +27,8 @@ FLAGS = ("-O3", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC")
 FOR_THIS_PROCESSOR = (("-march=native",), ("-mcpu=native",), ())
 COMPILE_TIMEOUT = 120  # seconds
 
+
+Result = TypeVar("Result")
 
 _may_compile = True
 
@@ -65,6 +72,34 @@ def _loaded(name: str) -> ctypes.CDLL | NotAvailable:
         return reason
     except OSError as error:
         return NotAvailable(f"the compiled {name} cannot be loaded: {error}")
+
+
+def pointer(tensor: Tensor | None) -> ctypes.c_void_p:
+    """Where a tensor's first number lies; NULL for None."""
+    return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
+
+
+def shared_out(part: Callable[[int, int], Result], count: int, unit: int = 1) -> list[Result]:
+    """Results of `part(first, count)` over all of `count`, shared out over PyTorch's threads.
+
+    Args:
+        part: calls C code, which runs without Python's lock.
+        count: how much there is to do.
+        unit: what a part is a multiple of.
+    """
+    units = -(-count // unit)
+    share = max(1, -(-units // torch.get_num_threads())) * unit
+    if share >= count:
+        return [part(0, count)] if count else []
+    firsts = range(0, count, share)
+    sizes = [min(share, count - first) for first in firsts]
+    return list(_threads(os.getpid()).map(part, firsts, sizes))
+
+
+@cache
+def _threads(process: int) -> ThreadPoolExecutor:  # noqa: ARG001 (a fork has none of its parent's)
+    """Threads that wait for work."""
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="native")
 
 
 def is_compiled(name: str) -> bool:
