@@ -1,14 +1,29 @@
-# make test   the test suite, in .venv with the pinned packages
-# make demo   train, evaluate and draw a small detector on handwritten digits
-# make lint   style and types
+# All in .venv with the pinned packages.
+# make test        the quick tests
+# make test-all    those and the slow ones: trainings, kills, fuzzing
+# make test-plain  the quick tests as on a processor with AVX2 and no bfloat16
+# make demo        train, evaluate and draw a small detector on handwritten digits
+# make lint        style and types
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: test demo lint
+.PHONY: test test-slow test-all test-plain demo lint
+
+# One process a core, four at most, with one thread each.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 test: .venv/installed
-	$(BIN)/python -m pytest
+	$(PYTEST) -m "not slow"
+
+test-slow: .venv/installed
+	$(PYTEST) -m slow
+
+test-all: test test-slow
+
+test-plain: export ONEDNN_MAX_CPU_ISA := AVX2
+test-plain: export ATEN_CPU_CAPABILITY := avx2
+test-plain: test
 
 demo: .venv/installed
 	$(BIN)/python tools/demo.py

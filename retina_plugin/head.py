@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from .anchors import AnchorGrid
 from .bounds import COUNT, INSIDE, WHOLE_FROM_0, check_number, check_numbers
+from .compat.torch_features import outside_graphs
 from .detections import Candidates, concatenate, detections, select
 from .errors import UserError
 from .kernels.candidates import is_small, promising, steady_sigmoid
@@ -190,7 +191,7 @@ class RetinaHead(BaseDenseHead):
         deltas = self._outputs(self.retina_reg, features, self.box_channels)
         return self._logits(x), deltas
 
-    @torch.compiler.disable
+    @outside_graphs
     def grid(self, x: tuple[Tensor, ...]) -> AnchorGrid:
         """The anchors over the levels (N, C, Hi, Wi)."""
         return AnchorGrid.over(self.prior_generator, x)
@@ -272,7 +273,7 @@ class RetinaHead(BaseDenseHead):
         losses = self.loss_by_feat(logits, deltas, grid, gts, metas, ignored)
         return losses, self.predict_by_feat(logits, deltas, grid, metas, cfg=proposal_cfg)
 
-    @torch.compiler.disable  # nothing to gain, and a shape for every number of boxes
+    @outside_graphs  # nothing to gain, and a shape for every number of boxes
     def loss_by_feat(
         self,
         logits: Levels,
@@ -365,7 +366,7 @@ class RetinaHead(BaseDenseHead):
             return masked_targets(codes, gts, self.num_classes, grid.flat())
         return listed_targets(codes, gts, self.num_classes)
 
-    @torch.compiler.disable
+    @outside_graphs
     def predict_by_feat(
         self,
         logits: Levels,

@@ -226,6 +226,7 @@ def test_inferencer_runs_in_the_models_dtype(make_model, tmp_path, tiny_config):
     assert isinstance(cfg, Config)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")  # dynamo looks at it
 def test_compiled_by_pytorch_it_gives_the_same_losses(make_model, samples):
     """`compile=True` of MMEngine's runner; here without generating code."""

@@ -67,6 +67,7 @@ torch.distributed.destroy_process_group()
 """
 
 
+@pytest.mark.slow
 def test_global_is_the_mean_over_processes(torchrun, tmp_path):
     """Sums 8 and max(0, 1) = 1 of two processes: both divide by 4.5."""
     script = tmp_path / "script.py"

@@ -48,6 +48,7 @@ def test_a_mistake_is_one_sentence_and_exit_code_1(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_missing_package_is_one_sentence(tmp_path):
     (tmp_path / "mmengine.py").write_text("raise ModuleNotFoundError('x', name='mmengine')")
     script = f"import sys, runpy; sys.path.insert(0, {str(tmp_path)!r}); sys.argv[1:] = ['a.py']\n"
@@ -84,6 +85,7 @@ def test_two_processes_train_and_evaluate_on_a_cpu(tiny_config, tmp_path):
     assert numbers[0] == numbers[1] != []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["train", "test"])
 def test_options_that_are_given_apart_are_all_taken(tmp_path, name):
     """The first is the broken one: MMEngine's own tools take it too."""

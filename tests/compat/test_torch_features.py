@@ -1,10 +1,13 @@
 """Stand-ins for what older versions of PyTorch lack."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
 from retina_plugin.compat import torch_features
-from retina_plugin.compat.torch_features import cpu_capabilities
+from retina_plugin.compat.torch_features import cpu_capabilities, outside_graphs
 
 X86 = "processor\t: 0\nflags\t\t: fpu avx2 avx512_bf16\n\nprocessor\t: 1\nflags\t\t: fpu\n"
 ARM = "processor\t: 0\nFeatures\t: fp asimd bf16\n"
@@ -27,3 +30,22 @@ def test_without_either_nothing_is_known(tmp_path, monkeypatch):
     torch_features._flags_of_linux.cache_clear()
     assert not cpu_capabilities()
     torch_features._flags_of_linux.cache_clear()
+
+
+def test_what_stays_outside_of_graphs_is_not_traced():
+    is_traced = []
+
+    @outside_graphs
+    def double(x):
+        is_traced.append(torch.compiler.is_compiling())
+        return x * 2
+
+    assert double(torch.ones(1)) == 2
+    compiled = torch.compile(lambda x: double(x + 1) + 1, backend="eager")
+    assert compiled(torch.ones(1)) == 5
+    assert is_traced == [False, False]
+
+
+def test_importing_the_package_loads_no_compiler():
+    code = "import sys, retina_plugin; sys.exit('torch._dynamo' in sys.modules)"
+    assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=False).returncode == 0

@@ -74,6 +74,7 @@ def test_other_key_errors_are_for_developers():
     assert in_one_sentence(KeyError("bbox")) is None
 
 
+@pytest.mark.slow
 def test_a_terminal_without_greek_letters_stops_nothing():
     script = "from retina_plugin.engine.border import exit_code\n"
     script += "raise SystemExit(exit_code(lambda: print('\\u03b3 \\u00b1 1')))"

@@ -213,7 +213,8 @@ def test_a_fork_leaves_to_its_parent_what_others_send_to_all():
     assert os.waitstatus_to_exitcode(status) == -signal.SIGTERM
 
 
-@pytest.mark.parametrize("loop", ["epochs", pytest.param("iterations", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("loop", ["epochs", "iterations"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_to_the_whole_group_saves_too(tiny_config, tmp_path, loop, number):
     """The workers get it as well, and deliver what the iteration waits for."""

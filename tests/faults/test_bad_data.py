@@ -8,6 +8,7 @@ from retina_plugin.faults.coco_case import Seen, Side, ours, see, stock, write_i
 ROW = ROWS[0]
 
 
+@pytest.mark.slow
 def test_every_mutation_ends_in_a_named_error_or_a_counted_drop():
     outcome = ROW.ours(ROW.trials)
     assert outcome.passed, outcome.failures

@@ -26,6 +26,7 @@ ARGUMENTS = {
 }
 
 
+@pytest.mark.slow
 def test_stages_leave_figures_and_a_plot(tmp_path, capsys):
     assert benchmark(stages=["loss", "assignment"], out=tmp_path, **ARGUMENTS) == 0
     content = json.loads((tmp_path / "benchmark.json").read_text())
@@ -37,6 +38,7 @@ def test_stages_leave_figures_and_a_plot(tmp_path, capsys):
     assert "stock / it" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_size_can_vary(tmp_path):
     varied = {**ARGUMENTS, "vary": "gts", "values": [1, 4]}
     assert benchmark(stages=["assignment"], out=tmp_path, **varied) == 0
@@ -74,6 +76,7 @@ def test_a_size_that_is_none_is_said_before_anything_is_measured(options, said, 
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_a_measurement_without_boxes_is_kept(tmp_path):
     varied = {**ARGUMENTS, "vary": "gts", "values": [0, 2]}
     assert benchmark(stages=["assignment"], out=tmp_path, **varied) == 0

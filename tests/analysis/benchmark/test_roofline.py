@@ -23,6 +23,7 @@ def test_flop_of_a_step_are_about_three_forward_passes():
     assert 2.4 * inference < train < 3 * inference
 
 
+@pytest.mark.slow
 def test_paper_sized_inference_is_the_published_count():
     """239 GMAC at 1280 x 800 (MMDetection's documentation): 478 GFLOP."""
     flop = least_seconds("inference", Setting(height=800, width=1280), UNIT)
