@@ -1,5 +1,7 @@
 """The feature pyramid of RetinaNet: P3..P5, P6 from C5, ReLU, P7 (section 4, footnote 2)."""
 
+from typing import Any
+
 import torch.nn.functional as F
 from mmdet.models.necks import FPN
 from mmdet.utils import ConfigType, OptConfigType
@@ -7,7 +9,9 @@ from torch import Tensor, nn
 
 from .bounds import COUNT, WHOLE, check_number, check_numbers
 from .errors import UserError
+from .kernels.winograd import is_wanted
 from .registry import MODELS
+from .subnet import run_layer
 
 XAVIER = {"type": "Xavier", "layer": "Conv2d", "distribution": "uniform"}
 P6_SOURCES = {
@@ -88,6 +92,37 @@ class RetinaFPN(FPN):
         )
         for conv in self.fpn_convs[self.backbone_end_level - self.start_level :]:
             conv.register_forward_pre_hook(_widen_single_column)
+
+    def forward(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """P3..P7 (N, C, Hi, Wi) from the backbone's levels, of which some may stay unused."""
+        used = inputs[self.start_level : self.backbone_end_level]
+        laterals = [conv(x) for conv, x in zip(self.lateral_convs, used, strict=True)]
+        for i in range(len(laterals) - 1, 0, -1):
+            laterals[i - 1] = laterals[i - 1] + self._enlarged(laterals[i], laterals[i - 1])
+        # Winograd's algorithm is why these are not simply called.
+        pairs = zip(self.fpn_convs, laterals, strict=False)
+        outs = [run_layer(conv, [x], plain=not is_wanted())[0] for conv, x in pairs]
+        sources = {"on_input": inputs[self.backbone_end_level - 1], "on_lateral": laterals[-1]}
+        while len(outs) < self.num_outs:
+            outs.append(self._coarser(outs, sources))
+        return tuple(outs)
+
+    def _enlarged(self, x: Tensor, finer: Tensor) -> Tensor:
+        """A level in the size of the finer one; `upsample_cfg` may fix the factor instead."""
+        size: dict[str, Any] = (
+            {} if "scale_factor" in self.upsample_cfg else {"size": finer.shape[2:]}
+        )
+        return F.interpolate(x, **size, **self.upsample_cfg)
+
+    def _coarser(self, outs: list[Tensor], sources: dict[str, Tensor]) -> Tensor:
+        """The next level after those from the backbone."""
+        if not self.add_extra_convs:
+            return F.max_pool2d(outs[-1], 1, stride=2)
+        is_first = len(outs) == len(self.lateral_convs)
+        source = sources.get(self.add_extra_convs, outs[-1]) if is_first else outs[-1]
+        if self.relu_before_extra_convs and not is_first:
+            source = F.relu(source)
+        return self.fpn_convs[len(outs)](source)
 
 
 def _widen_single_column(_: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:

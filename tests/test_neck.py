@@ -5,6 +5,7 @@ import torch
 from mmdet.models.necks import FPN
 
 from retina_plugin import RetinaFPN
+from retina_plugin.kernels import winograd
 
 CHANNELS = [8, 16, 24, 32]
 
@@ -53,6 +54,26 @@ def test_equals_mmdetection_with_its_options(source, relu):
     ours, stock = paired(add_extra_convs=source, relu_before_extra_convs=relu)
     for got, expected in zip(ours(features()), stock(features()), strict=True):
         assert torch.equal(got, expected)
+
+
+@pytest.mark.parametrize("upsample", [{"mode": "bilinear"}, {"scale_factor": 2.0}])
+def test_upsampling_is_an_option(upsample):
+    ours, stock = paired(upsample_cfg=upsample)
+    for got, expected in zip(ours(features()), stock(features()), strict=True):
+        assert torch.equal(got, expected)
+
+
+def test_winograds_algorithm_is_taken_where_it_is_wanted(monkeypatch):
+    seen = []
+    run = winograd.convolution
+    monkeypatch.setattr(winograd, "convolution", lambda *a: seen.append(a[1].shape) or run(*a))
+    neck = RetinaFPN(CHANNELS, 64)
+    x = tuple(torch.randn(1, c, 256 // 2**i, 256 // 2**i) for i, c in enumerate(CHANNELS))
+    expected = neck(x)
+    assert not seen
+    with winograd.wanted(True):
+        torch.testing.assert_close(neck(x), expected, rtol=1e-4, atol=1e-4)
+    assert set(seen) == {(64, 64, 3, 3)}
 
 
 def test_last_three_of_the_backbone_are_used_whatever_else_it_returns():

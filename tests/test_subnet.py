@@ -5,12 +5,12 @@ import torch
 from mmcv.cnn import ConvModule
 from torch import nn
 
-from retina_plugin.kernels import convolution
+from retina_plugin.kernels import convolution, winograd
 from retina_plugin.subnet import is_joinable, run_subnet
 
 
-def stack(**options):
-    return nn.ModuleList(ConvModule(4, 4, 3, padding=1, **options) for _ in range(2))
+def stack(channels=4, **options):
+    return nn.ModuleList(ConvModule(channels, channels, 3, padding=1, **options) for _ in range(2))
 
 
 @pytest.fixture
@@ -40,6 +40,19 @@ def test_weights_are_cast_once_for_all_levels(levels, monkeypatch, bfloat16_kern
     assert len(seen) == 6
     assert len(set(seen)) == 2
     assert {f.dtype for f in features} == {torch.bfloat16}
+
+
+def test_norm_after_a_convolution_leaves_winograds_algorithm_to_it(monkeypatch):
+    seen = []
+    run = winograd.convolution
+    monkeypatch.setattr(winograd, "convolution", lambda *a: seen.append(len(a[0])) or run(*a))
+    convs = stack(64, norm_cfg={"type": "GN", "num_groups": 8})
+    wide = [torch.randn(1, 64, 40, 40), torch.randn(1, 64, 20, 20)]
+    expected = run_subnet(convs, wide, plain=True)
+    with winograd.wanted(True):
+        found = run_subnet(convs, wide, plain=False)
+    assert seen == [2, 2]
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(

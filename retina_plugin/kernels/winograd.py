@@ -64,6 +64,11 @@ def wanted(is_wanted: bool) -> Iterator[None]:
         _wanted.reset(token)
 
 
+def is_wanted() -> bool:
+    """Whether `convolve` may take this form here."""
+    return _wanted.get()
+
+
 def is_faster(maps: Maps, weight: Tensor, padding: tuple[int, ...]) -> bool:
     """Whether this is wanted, can run, and beats oneDNN's convolution, which multiplies directly.
 
@@ -72,7 +77,7 @@ def is_faster(maps: Maps, weight: Tensor, padding: tuple[int, ...]) -> bool:
         weight: (O, C, 3, 3).
         padding: rows and columns of zeros.
     """
-    if not _wanted.get() or max(padding) > 2 or maps[0].dtype != torch.float32:
+    if not is_wanted() or max(padding) > 2 or maps[0].dtype != torch.float32:
         return False
     sizes = [_output_size(each, padding) for each in maps]
     if min(min(size) for size in sizes) < 1:
