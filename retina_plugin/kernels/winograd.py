@@ -86,10 +86,11 @@ def is_faster(maps: Maps, weight: Tensor, padding: tuple[int, ...]) -> bool:
     cells = sum(len(x) * size[0] * size[1] for x, size in zip(maps, sizes, strict=True))
     outer, inner = weight.shape[:2]
     time = tiles * (1 + TRANSFORM * (1 / outer + 1 / inner)) + WEIGHTS
-    return time < WORTH * DIRECT * cells and _is_available()
+    return time < WORTH * DIRECT * cells and is_available()
 
 
-def _is_available() -> bool:
+def is_available() -> bool:
+    """Whether winograd.c is compiled, or can be now; a reason why not is said once."""
     try:
         library("winograd")
     except NotAvailable as reason:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 
+from ...kernels import winograd
 from ...kernels.convolution import joins
 from ...kernels.focal import focal_form
 from ...precision import chosen_dtype
@@ -40,6 +41,12 @@ def paths(setting: Setting) -> dict[str, str]:
     return {
         "loss": getattr(form.run, "__name__", "plain") if form else "plain",
         "targets": target_form("auto", setting.device),
-        "convolutions": "joined" if joins(setting.device, getattr(torch, precision)) else "plain",
+        "convolutions": _convolutions(setting.device, precision),
         "precision": precision,
     }
+
+
+def _convolutions(device: str, precision: str) -> str:
+    if not joins(device, getattr(torch, precision)):
+        return "plain"
+    return "joined, winograd" if precision == "float32" and winograd.is_available() else "joined"

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from retina_plugin import processor
 from retina_plugin.analysis.benchmark.setting import BEST, OURS, STOCK, Setting, boxes_of, grid_of
 from retina_plugin.analysis.benchmark.stages import STAGES, paths
 
@@ -72,4 +73,14 @@ def test_setting_sizes_the_input():
 def test_paths_name_what_runs_here():
     assert paths(SMALL)["targets"] == "windowed"
     assert paths(SMALL)["loss"] in ("native", "blocked")
-    assert paths(SMALL)["precision"] in ("bfloat16", "float32")
+
+
+@pytest.mark.parametrize(
+    ("has_bfloat16", "expected"),
+    [(True, ("bfloat16", {"joined", "plain"})), (False, ("float32", {"joined, winograd"}))],
+)
+def test_paths_follow_the_processor(has_bfloat16, expected, monkeypatch):
+    monkeypatch.setattr(processor, "computes_in_bfloat16", lambda device_type: has_bfloat16)
+    found = paths(SMALL)
+    assert found["precision"] == expected[0]
+    assert found["convolutions"] in expected[1]
