@@ -1,6 +1,6 @@
 """What newer versions of PyTorch offer, asked for by feature, with a stand-in for older ones."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,16 @@ from typing import Any
 import torch
 
 CPU_INFO = Path("/proc/cpuinfo")
+
+# Until PyTorch 2.5 only CUDA's allocator had an error of its own, under this name.
+OutOfMemoryError: type[RuntimeError] = getattr(
+    torch, "OutOfMemoryError", torch.cuda.OutOfMemoryError
+)
+# A compiler that traces a call of either one sees True. PyTorch 2.1 has the second alone.
+is_compiling: Callable[[], bool] = (
+    getattr(torch.compiler, "is_compiling", None) or torch._utils.is_compiling
+)
+_GRAPH_IS_KEPT = "_get_current_graph_task_keep_graph"
 
 
 def cpu_capabilities() -> Mapping[str, Any]:
@@ -26,3 +36,25 @@ def _flags_of_linux() -> dict[str, bool]:
         if name.strip() in ("flags", "Features"):  # of x86, of Arm
             return dict.fromkeys(flags.split(), True)
     return {}
+
+
+def is_autocast_on(device_type: str) -> bool:
+    """Whether autocast is on for `cpu`, `cuda`, ...; PyTorch 2.1 asks by a function per device."""
+    if hasattr(torch, "get_autocast_dtype"):  # came with the argument
+        return torch.is_autocast_enabled(device_type)
+    if device_type == "cpu":
+        return torch.is_autocast_cpu_enabled()
+    return torch.is_autocast_enabled()
+
+
+def cpu_autocast_dtype() -> torch.dtype:
+    """The type that autocast computes in on the CPU."""
+    if hasattr(torch, "get_autocast_dtype"):
+        return torch.get_autocast_dtype("cpu")
+    return torch.get_autocast_cpu_dtype()
+
+
+def graph_may_be_kept() -> bool:
+    """Whether the backward pass that runs now keeps its graph; True where PyTorch cannot tell."""
+    is_kept = getattr(torch._C._autograd, _GRAPH_IS_KEPT, None)
+    return is_kept is None or is_kept()
