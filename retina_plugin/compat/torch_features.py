@@ -1,5 +1,6 @@
 """What newer versions of PyTorch offer, asked for by feature, with a stand-in for older ones."""
 
+import importlib
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -58,3 +59,12 @@ def graph_may_be_kept() -> bool:
     """Whether the backward pass that runs now keeps its graph; True where PyTorch cannot tell."""
     is_kept = getattr(torch._C._autograd, _GRAPH_IS_KEPT, None)
     return is_kept is None or is_kept()
+
+
+def triton_has_kernels_functions() -> bool:
+    """Whether Triton has what our kernels call; `div_rn` is the newest, the rest came before.
+
+    Raises:
+        ImportError: There is no Triton.
+    """
+    return hasattr(importlib.import_module("triton.language"), "div_rn")

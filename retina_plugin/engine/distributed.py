@@ -109,7 +109,9 @@ def leave_processes() -> None:
     an error in one process the group stays open: the others may be waiting in it.
     """
     if torch_distributed.is_initialized():
-        gc.collect()  # the model's reducer, which would wait for the group's threads forever
+        # It frees the model's reducer, which would wait for the group's threads forever; and a
+        # thread that waits for Python, to free a tensor, gets it before PyTorch 2.1 waits for it.
+        gc.collect()
         torch_distributed.destroy_process_group()
 
 
