@@ -3,6 +3,7 @@
 import importlib
 from collections.abc import Callable, Mapping
 from functools import cache
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,21 @@ def graph_may_be_kept() -> bool:
     """Whether the backward pass that runs now keeps its graph; True where PyTorch cannot tell."""
     is_kept = getattr(torch._C._autograd, _GRAPH_IS_KEPT, None)
     return is_kept is None or is_kept()
+
+
+@cache
+def can_fuse(optimizer: str, device_type: str) -> bool:
+    """Whether an optimizer of `torch.optim` can step by one kernel for all weights on a device."""
+    kind = getattr(torch.optim, optimizer)
+    if "fused" not in signature(kind).parameters:
+        return False
+    if device_type != "cpu":  # the first that had it; to ask it would take memory there
+        return True
+    try:
+        kind([torch.zeros(1, requires_grad=True)], lr=0.1, fused=True)
+    except RuntimeError:
+        return False
+    return True
 
 
 def triton_has_kernels_functions() -> bool:

@@ -129,12 +129,10 @@ def _open(backend: str, timeout: Any) -> None:
     """
     if timeout is not None:
         check_number("env_cfg.dist_cfg", "timeout", timeout, POSITIVE)
-    waits = None if timeout is None else timedelta(seconds=timeout)
+    options: dict[str, Any] = {} if timeout is None else {"timeout": timedelta(seconds=timeout)}
     store, rank, size = next(torch_distributed.rendezvous("env://"))
     own = torch_distributed.PrefixStore(f"start_{restarts()}", store)
-    torch_distributed.init_process_group(
-        backend, store=own, rank=rank, world_size=size, timeout=waits
-    )
+    torch_distributed.init_process_group(backend, store=own, rank=rank, world_size=size, **options)
 
 
 def _check_enough_gpus() -> None:
