@@ -1,11 +1,12 @@
 # make test   the test suite, in .venv with the pinned packages
 # make demo   train, evaluate and draw a small detector on handwritten digits
 # make lint   style and types
+# make matrix the tests on each of the stacks in noxfile.py, one after the other
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: test demo lint
+.PHONY: test demo lint matrix
 
 test: .venv/installed
 	$(BIN)/python -m pytest
@@ -17,6 +18,10 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+matrix: .venv/installed
+	$(BIN)/pip install --quiet nox
+	$(BIN)/nox --session tests
 
 # torch first: a later choice of the resolver must not replace the pinned build.
 .venv/installed: pyproject.toml constraints.txt hatch_build.py
