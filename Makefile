@@ -4,11 +4,12 @@
 # make test-plain  the quick tests as on a processor with AVX2 and no bfloat16
 # make demo        train, evaluate and draw a small detector on handwritten digits
 # make lint        style and types
+# make matrix      the tests on each of the stacks in noxfile.py, one after the other
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: test test-slow test-all test-plain demo lint
+.PHONY: test test-slow test-all test-plain demo lint matrix
 
 # One process a core, four at most, with one thread each.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
@@ -32,6 +33,10 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+matrix: .venv/installed
+	$(BIN)/pip install --quiet nox
+	$(BIN)/nox --session tests
 
 # torch first: a later choice of the resolver must not replace the pinned build.
 .venv/installed: pyproject.toml constraints.txt hatch_build.py

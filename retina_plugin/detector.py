@@ -8,6 +8,7 @@ import torch
 from mmdet.models.detectors import RetinaNet as StockRetinaNet
 from torch import Tensor
 
+from .compat.torch_features import is_autocast_on
 from .folding import fold_if_possible
 from .kernels.winograd import wanted
 from .precision import autocast_of, check_dtype, chosen_dtype
@@ -82,7 +83,7 @@ class RetinaNet(StockRetinaNet):
     @contextmanager
     def _precision(self, device_type: str) -> Iterator[None]:
         """Autocast outside of training, unless whoever calls chose a precision already."""
-        if self.training or torch.is_autocast_enabled(device_type):
+        if self.training or is_autocast_on(device_type):
             yield
             return
         is_cast = self.dtype == "auto" and next(self.parameters()).dtype != torch.float32

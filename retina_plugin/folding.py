@@ -12,6 +12,7 @@ from torch import Tensor, fx, nn
 from torch.fx.node import Argument
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from .compat.torch_features import is_compiling
 from .kernels.convolution import Geometry, convolve
 from .kernels.fallback import NotAvailable, warn_once
 from .listeners import is_changed
@@ -102,7 +103,7 @@ class FoldedPass:
             del self.backbone.forward
             fold_if_possible(self.backbone)
             return self.backbone.forward(*inputs)
-        is_known = torch.compiler.is_compiling() or self._is_as_it_was()
+        is_known = is_compiling() or self._is_as_it_was()
         if not is_known and (part := self._other_part(self.traced)):
             warn_once(
                 f"Batch norm stays a layer of its own: {part} of the backbone has a hook, or "

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from .anchors import AnchorGrid
 from .bounds import COUNT, INSIDE, WHOLE_FROM_0, check_number, check_numbers
-from .compat.torch_features import outside_graphs
+from .compat.torch_features import is_compiling, outside_graphs
 from .detections import Candidates, concatenate, detections, select
 from .errors import UserError
 from .kernels.candidates import is_small, promising, steady_sigmoid
@@ -223,7 +223,7 @@ class RetinaHead(BaseDenseHead):
             and own.forward is RetinaHead.forward
             and own.loss_by_feat is RetinaHead.loss_by_feat
             and not is_changed(self)
-            and not torch.compiler.is_compiling()
+            and not is_compiling()
             and can_run_on_tiles(self.reg_convs, self.retina_reg)
         )
 

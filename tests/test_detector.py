@@ -228,17 +228,29 @@ def test_inferencer_runs_in_the_models_dtype(make_model, tmp_path, tiny_config):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")  # dynamo looks at it
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # dynamo
 def test_compiled_by_pytorch_it_gives_the_same_losses(make_model, samples):
     """`compile=True` of MMEngine's runner; here without generating code."""
     model = make_model(config("retina_plugin.RetinaNet", dtype="float32")).train()
     x = images()
     expected = model(x, samples, mode="loss")
+    torch._dynamo.reset()
     losses = torch.compile(model, backend="eager")(x, samples, mode="loss")
     torch.testing.assert_close(losses, expected, rtol=1e-5, atol=1e-7)
 
 
+def can_convolve(dtype):
+    try:
+        torch.conv2d(torch.ones(1, 1, 1, 1, dtype=dtype), torch.ones(1, 1, 1, 1, dtype=dtype))
+    except RuntimeError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("cast", [torch.float64, torch.float16])
 def test_weights_that_were_cast_are_computed_with_in_their_type(make_model, cast, monkeypatch):
+    if not can_convolve(cast):
+        pytest.skip(f"this PyTorch has no convolution in {cast} on the CPU")
     monkeypatch.setattr(processor, "computes_in_bfloat16", lambda _: True)
     model = make_model(config("retina_plugin.RetinaNet")).eval().to(cast)
     with torch.no_grad():

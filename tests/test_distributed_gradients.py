@@ -16,7 +16,7 @@ import retina_plugin
 from mmdet.utils import register_all_modules
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
-from retina_plugin.engine.distributed import CPUDistributedDataParallel
+from retina_plugin.engine.distributed import CPUDistributedDataParallel, leave_processes
 
 register_all_modules()
 BOXES = [[[10.0, 10.0, 60.0, 50.0]], [[0.0, 0.0, 50.0, 90.0], [64.0, 64.0, 99.0, 99.0]], []]
@@ -55,7 +55,7 @@ if os.environ.get("RANK", "0") == "0":
     torch.save({name: p.grad for name, p in model.named_parameters()}, sys.argv[1])
 if distributed.is_initialized():
     del wrapped  # before the group: its reducer would wait for a thread that waits for Python
-    distributed.destroy_process_group()
+    leave_processes()
 """
 
 

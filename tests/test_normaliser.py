@@ -58,12 +58,13 @@ import sys
 from pathlib import Path
 import torch
 from retina_plugin import Normaliser
+from retina_plugin.engine.distributed import leave_processes
 
 torch.distributed.init_process_group("gloo")
 rank = torch.distributed.get_rank()
 factor = Normaliser("global")(torch.tensor([[6, 2], [0]][rank]))[0].item()
 Path(sys.argv[1], f"rank{rank}").write_text(str(factor))
-torch.distributed.destroy_process_group()
+leave_processes()
 """
 
 

@@ -16,16 +16,13 @@ import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
-from torch.serialization import add_safe_globals, clear_safe_globals, get_safe_globals
 
 from ..errors import UserError
+from .strict_load import MULTIARRAY, is_plain, load_strictly, no_bytes, pytorch_is_strict
 from .whole_file import damage
 
 STATISTICS = ("min", "max", "current", "mean")
 ANNEALING = ("_annealing_cos", "_annealing_linear")
-# Booleans, numbers and text. An array of Python objects can crash the interpreter.
-DTYPE_KINDS = "biufcSU"
-NUMPY_MODULES = ("numpy._core.multiarray", "numpy.core.multiarray")  # numpy 2, numpy 1
 
 Global = Callable | tuple[Callable, str]
 
@@ -51,8 +48,8 @@ def read_checkpoint(path: Path, map_location: Any = None, name: str | None = Non
     if reason is not None:
         raise UserError(_unreadable(name, reason))
     try:
-        with _only(allowed_globals()):
-            checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+        with _own_statistics():
+            checkpoint = _load(path, map_location)
     # A damaged file raises anything from KeyError to RuntimeError.
     except Exception as error:
         raise UserError(_explain(name, error)) from error
@@ -77,12 +74,13 @@ def allowed_globals() -> list[Global]:
     reconstruct: Any = np.empty(0).__reduce__()[0]
     scalar: Any = np.float64().__reduce__()[0]
     names: list[Global] = [HistoryBuffer, np.ndarray]
-    names += {type(np.dtype(code)) for code in np.typecodes["All"] if _is_plain(np.dtype(code))}
+    names += {type(np.dtype(code)) for code in np.typecodes["All"] if is_plain(np.dtype(code))}
     names += [(plain_dtype, "numpy.dtype"), (named_method, "builtins.getattr")]
+    names += [(no_bytes, "builtins.bytes")]
     scheduler = f"{OneCycleParamScheduler.__module__}.{OneCycleParamScheduler.__name__}"
     names += [(one_cycle, scheduler)]
-    names += [(reconstruct, f"{module}._reconstruct") for module in NUMPY_MODULES]
-    return names + [(scalar, f"{module}.scalar") for module in NUMPY_MODULES]
+    names += [(reconstruct, f"{module}._reconstruct") for module in MULTIARRAY]
+    return names + [(scalar, f"{module}.scalar") for module in MULTIARRAY]
 
 
 def named_method(owner: object, name: str) -> Callable:
@@ -115,30 +113,44 @@ def plain_dtype(code: str, *flags: bool) -> np.dtype:
         UnpicklingError: Another type, such as that of Python objects, is asked for.
     """
     dtype = np.dtype(code)
-    if _is_plain(dtype):
+    if is_plain(dtype):
         return dtype
     raise pickle.UnpicklingError(f"GLOBAL numpy.dtype({dtype.str!r})")
 
 
-def _is_plain(dtype: np.dtype) -> bool:
-    return dtype.kind in DTYPE_KINDS
+def _load(path: Path, map_location: Any) -> Any:
+    """By PyTorch's own reader where that is strict enough."""
+    if not pytorch_is_strict():
+        return load_strictly(path, map_location, allowed_globals())
+    with _only(allowed_globals()):
+        return torch.load(path, map_location=map_location, weights_only=True)
 
 
 @contextlib.contextmanager
 def _only(names: list[Global]) -> Iterator[None]:
-    """Allow `names` and nothing that other code has allowed; undo what files do to HistoryBuffer.
+    """Allow `names` and nothing that other code has allowed."""
+    serialization: Any = torch.serialization
+    others = serialization.get_safe_globals()
+    serialization.clear_safe_globals()
+    serialization.add_safe_globals(names)
+    try:
+        yield
+    finally:
+        serialization.clear_safe_globals()
+        serialization.add_safe_globals(others)
+
+
+@contextlib.contextmanager
+def _own_statistics() -> Iterator[None]:
+    """Undo what files do to HistoryBuffer.
 
     A HistoryBuffer writes the statistics that its file names into a table that all buffers share.
     """
     HistoryBuffer()  # the first one that is made, not one that is read, fills the table
-    others, table = get_safe_globals(), dict(HistoryBuffer._statistics_methods)
-    clear_safe_globals()
-    add_safe_globals(names)
+    table = dict(HistoryBuffer._statistics_methods)
     try:
         yield
     finally:
-        clear_safe_globals()
-        add_safe_globals(others)
         HistoryBuffer._statistics_methods.clear()
         HistoryBuffer._statistics_methods.update(table)
 

@@ -1,5 +1,6 @@
 """Whether a checkpoint is as it was written: PyTorch does not look at the checksums it writes."""
 
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -38,6 +39,8 @@ def _can_swell(archive: zipfile.ZipFile, size: int) -> bool:
 
 
 def _is_legacy(path: Path) -> bool:
-    """Whether it begins as a pickle does."""
+    """Whether it begins as a pickle does, and is no tar file, which PyTorch would unpack."""
     with path.open("rb") as file:
-        return file.read(1) == b"\x80"
+        if file.read(1) != b"\x80":
+            return False
+    return not tarfile.is_tarfile(path)

@@ -7,8 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable
 
-import torch
-
+from ..compat.torch_features import OutOfMemoryError
 from ..errors import Stopped, UserError
 
 # "class `X` in path/x.py: " is what MMEngine's registry puts before a constructor's message.
@@ -41,7 +40,7 @@ def in_one_sentence(error: BaseException) -> str | None:
         return _file_sentence(error)
     if isinstance(error, KeyError) and "registry" in _first_line(error):
         return _first_line(error)
-    if isinstance(error, torch.OutOfMemoryError):
+    if isinstance(error, OutOfMemoryError):
         return f"{_first_line(error)} Try a smaller train_dataloader.batch_size."
     return None
 

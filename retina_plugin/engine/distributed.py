@@ -109,7 +109,9 @@ def leave_processes() -> None:
     an error in one process the group stays open: the others may be waiting in it.
     """
     if torch_distributed.is_initialized():
-        gc.collect()  # the model's reducer, which would wait for the group's threads forever
+        # It frees the model's reducer, which would wait for the group's threads forever; and a
+        # thread that waits for Python, to free a tensor, gets it before PyTorch 2.1 waits for it.
+        gc.collect()
         torch_distributed.destroy_process_group()
 
 
@@ -127,12 +129,10 @@ def _open(backend: str, timeout: Any) -> None:
     """
     if timeout is not None:
         check_number("env_cfg.dist_cfg", "timeout", timeout, POSITIVE)
-    waits = None if timeout is None else timedelta(seconds=timeout)
+    options: dict[str, Any] = {} if timeout is None else {"timeout": timedelta(seconds=timeout)}
     store, rank, size = next(torch_distributed.rendezvous("env://"))
     own = torch_distributed.PrefixStore(f"start_{restarts()}", store)
-    torch_distributed.init_process_group(
-        backend, store=own, rank=rank, world_size=size, timeout=waits
-    )
+    torch_distributed.init_process_group(backend, store=own, rank=rank, world_size=size, **options)
 
 
 def _check_enough_gpus() -> None:

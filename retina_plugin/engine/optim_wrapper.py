@@ -74,7 +74,10 @@ class MixedPrecisionOptimWrapper(OptimWrapper):
         own = {
             key: self.optimizer.defaults[key] for key in KERNELS if key in self.optimizer.defaults
         }
-        groups = [{**group, **own} for group in state_dict["param_groups"]]
+        groups = [
+            {**{key: value for key, value in group.items() if key not in KERNELS}, **own}
+            for group in state_dict["param_groups"]
+        ]
         super().load_state_dict({**state_dict, "param_groups": groups})
 
     def _say_once(self, chosen: str, device_type: str) -> None:

@@ -16,6 +16,7 @@ from torch.autograd.function import once_differentiable
 from typing_extensions import TypeVarTuple, Unpack
 
 from .. import processor
+from ..compat.torch_features import cpu_autocast_dtype, is_autocast_on, is_compiling
 from . import winograd
 
 # Each a tensor or None.
@@ -96,18 +97,18 @@ def plain(
 
 def autocast(*tensors: Unpack[Tensors]) -> tuple[Unpack[Tensors]]:
     """The tensors in autocast's precision, where it is on for the CPU."""
-    if not torch.is_autocast_enabled("cpu"):
+    if not is_autocast_on("cpu"):
         return tensors
     if any(isinstance(t, Tensor) and t.is_cuda for t in tensors):
         return tensors
-    dtype = torch.get_autocast_dtype("cpu")
+    dtype = cpu_autocast_dtype()
     lowered = (t.to(dtype) if isinstance(t, Tensor) else None for t in tensors)
     return cast("tuple[Unpack[Tensors]]", tuple(lowered))
 
 
 def _is_fast_here(x: Tensor, weight: Tensor) -> bool:
     return (
-        not torch.compiler.is_compiling()
+        not is_compiling()
         and not torch.jit.is_tracing()
         and x.dtype == weight.dtype
         and joins(x.device.type, x.dtype)

@@ -2,8 +2,7 @@
 
 from functools import cache
 
-import torch
-
+from ..compat.torch_features import OutOfMemoryError
 from ..log import warn
 
 
@@ -11,7 +10,7 @@ class NotAvailable(Exception):  # noqa: N818 (it is no error: another form takes
     """A fast form cannot run here; the message says why."""
 
 
-CANNOT_RUN = (NotAvailable, torch.OutOfMemoryError)
+CANNOT_RUN = (NotAvailable, OutOfMemoryError)
 
 
 @cache

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from ..compat.torch_features import OutOfMemoryError, graph_may_be_kept, is_compiling
 from ..errors import UserError
 from .buffer import Buffer
 from .fallback import NotAvailable, warn_once
@@ -122,16 +123,14 @@ class FocalSum(torch.autograd.Function):
 
 def _may_come_again() -> bool:
     """Whether this backward pass keeps its graph; a compiler, which cannot ask, takes it as so."""
-    if torch.compiler.is_compiling():
-        return True
-    return torch._C._autograd._get_current_graph_task_keep_graph()
+    return is_compiling() or graph_may_be_kept()
 
 
 def _run(form: Form, given: FocalInput, needs_gradient: bool) -> tuple[Tensor, Tensor | None, Form]:
     """Sum, gradient, and the form that computed them."""
     try:
         return *form.run(given, needs_gradient), form
-    except torch.OutOfMemoryError as reason:
+    except OutOfMemoryError as reason:
         if form.spare is None:
             raise
         warn_once(f"{SPARE_RUNS}: {reason}.")

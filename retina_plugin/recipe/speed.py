@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import torch
 from mmengine.config import Config, ConfigDict
+from mmengine.device import get_device
 
+from ..compat.torch_features import can_fuse
 from ..errors import UserError
 from .datasets import evaluators_of
 from .report import Change
@@ -35,16 +38,34 @@ def choose_speed(cfg: Config) -> list[Change]:
 
 
 def _turn_on(cfg: Config) -> list[Change | None]:
-    wrapper = cfg.get("optim_wrapper", ConfigDict())
     changes = [
         _retype(cfg.model, DETECTORS, "retina_plugin.RetinaNet", "model"),
         _retype_wrapper(cfg, "fast=True"),
+        _fuse(cfg.get("optim_wrapper", ConfigDict()).get("optimizer", ConfigDict())),
     ]
-    if wrapper.get("optimizer", {}).get("type") in FUSED_OPTIMIZERS:
-        changes.append(_fill(wrapper.optimizer, "fused", True, "optim_wrapper.optimizer"))
     for key, metric in _metrics(cfg):
         changes.append(_retype(metric, METRICS, OUR_METRIC, key))
     return changes
+
+
+def _fuse(optimizer: ConfigDict) -> Change | None:
+    """Have it step by one kernel where this PyTorch has one for this machine's device.
+
+    Raises:
+        UserError: `fused` was set to True by hand, and there is none.
+    """
+    name, device = optimizer.get("type"), get_device()
+    if name not in FUSED_OPTIMIZERS:
+        return None
+    if can_fuse(name, device):
+        return _fill(optimizer, "fused", True, "optim_wrapper.optimizer")
+    if optimizer.get("fused"):
+        raise UserError(
+            f"optim_wrapper.optimizer.fused=True cannot run: torch {torch.__version__} has no "
+            f"fused {name} on {device}; remove the key, or upgrade torch."
+        )
+    optimizer.pop("fused", None)  # an optimizer without the key does as with fused=False
+    return None
 
 
 def _turn_off(cfg: Config) -> list[Change | None]:

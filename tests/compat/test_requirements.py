@@ -1,10 +1,13 @@
 import importlib.util
+import re
 import subprocess
 import sys
 import warnings
 
 import mmengine
+import numpy as np
 import pytest
+import torch
 
 from retina_plugin import compat
 from retina_plugin.compat import requirements
@@ -53,17 +56,33 @@ def test_pkg_resources_is_asked_for_where_mmengine_uses_it(monkeypatch, version,
         check_pkg_resources()
 
 
-@pytest.mark.parametrize("version", ["1.9.3", "2.1", "2.1.0rc1", "3.0"])
-def test_a_version_out_of_the_tried_range_warns(version):
-    with pytest.warns(UserWarning, match=rf"lib >=2.1.1, <2.2, not with {version}"):
+@pytest.mark.parametrize("version", ["2.2", "2.2.0", "2.2.0a0+git12", "2.10.1", "3.0"])
+def test_a_version_newer_than_those_tried_warns(version):
+    with pytest.warns(UserWarning, match=rf"lib >=2.1.1, <2.2, not with {re.escape(version)}"):
         check_version("lib", version, "2.1.1", "2.2")
 
 
-@pytest.mark.parametrize("version", ["2.1.1", "2.1.9+cpu"])
+@pytest.mark.parametrize("version", ["1.9.3", "2.1", "2.1.0", "2.0.5+cu121"])
+def test_a_version_that_is_too_old_is_refused(version):
+    with pytest.raises(ImportError, match=rf"lib >=2.1.1, but {re.escape(version)} is installed"):
+        check_version("lib", version, "2.1.1", "2.2")
+
+
+@pytest.mark.parametrize("version", ["2.1.1", "2.1.9+cpu", "2.1.1rc1", "2.1.10"])
 def test_a_version_in_the_tried_range_is_silent(version):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         check_version("lib", version, "2.1.1", "2.2")
+
+
+def test_a_pytorch_of_another_numpy_is_named_with_what_to_install(monkeypatch):
+    def from_numpy(array):
+        raise RuntimeError("Numpy is not available")
+
+    monkeypatch.setattr(torch, "from_numpy", from_numpy)
+    monkeypatch.setattr(np, "__version__", "2.3.1")
+    with pytest.raises(ImportError, match=r"numpy 2.3.1 \(Numpy is not available\).*\"numpy<2\""):
+        check_requirements()
 
 
 def test_versions_of_all_listed_packages_are_compared(monkeypatch):

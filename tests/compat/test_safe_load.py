@@ -1,5 +1,6 @@
 import os
 import pickle
+import re
 import zipfile
 
 import numpy as np
@@ -8,8 +9,8 @@ import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.optim import scheduler as schedulers
 from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
-from torch.serialization import add_safe_globals, clear_safe_globals, get_safe_globals
 
+from retina_plugin.compat import safe_load
 from retina_plugin.compat.safe_load import (
     allowed_globals,
     named_method,
@@ -17,7 +18,22 @@ from retina_plugin.compat.safe_load import (
     plain_dtype,
     read_checkpoint,
 )
+from retina_plugin.compat.strict_load import pytorch_is_strict
 from retina_plugin.errors import UserError
+
+needs_strict_pytorch = pytest.mark.skipif(
+    not pytorch_is_strict(), reason="this PyTorch's own reader is not strict enough to be used"
+)
+
+
+@pytest.fixture(
+    autouse=True,
+    params=[pytest.param("PyTorch's reader", marks=needs_strict_pytorch), "our reader"],
+)
+def reader(request, monkeypatch):
+    """Both are tested wherever both can run."""
+    is_strict = request.param != "our reader"
+    monkeypatch.setattr(safe_load, "pytorch_is_strict", lambda: is_strict)
 
 
 class Call:
@@ -69,14 +85,23 @@ def test_buffers_that_were_read_before_any_was_made_have_their_statistics(file, 
     check(read_checkpoint(file))
 
 
-def test_a_checkpoint_written_under_numpy_1_comes_back_whole(file, tmp_path):
-    torch.save(mmengine_checkpoint(), tmp_path / "new.pth")
-    with zipfile.ZipFile(tmp_path / "new.pth") as new, zipfile.ZipFile(file, "w") as old:
-        for name in new.namelist():
-            content = new.read(name)
-            assert not name.endswith("data.pkl") or b"numpy._core" in content
-            old.writestr(name, content.replace(b"numpy._core.", b"numpy.core."))
+@pytest.mark.parametrize("core", [b"numpy.core.", b"numpy._core."], ids=["numpy 1", "numpy 2"])
+def test_a_checkpoint_written_under_another_numpy_comes_back_whole(file, tmp_path, core):
+    torch.save(mmengine_checkpoint(), tmp_path / "here.pth")
+    with zipfile.ZipFile(tmp_path / "here.pth") as here, zipfile.ZipFile(file, "w") as there:
+        for name in here.namelist():
+            content = here.read(name)
+            assert not name.endswith("data.pkl") or re.search(rb"numpy\._?core\.", content)
+            there.writestr(name, re.sub(rb"numpy\._?core\.", core, content))
     check(read_checkpoint(file))
+
+
+def test_a_history_without_entries_comes_back(file):
+    torch.save({"loss": HistoryBuffer(), "palette": np.empty((0, 3))}, file)
+    loaded = read_checkpoint(file)
+    assert loaded["palette"].shape == (0, 3)
+    loaded["loss"].update(2.0)
+    assert loaded["loss"].mean() == 2
 
 
 def test_tensors_go_where_map_location_says(file):
@@ -113,16 +138,18 @@ def test_stand_ins_serve_a_checkpoint_only(file, call):
         read_checkpoint(file)
 
 
+@needs_strict_pytorch
 def test_what_other_code_allows_is_not_allowed_here_and_allowed_again_after(file):
-    before = get_safe_globals()
-    clear_safe_globals()
-    add_safe_globals([getattr, os.mkdir])
+    serialization = torch.serialization
+    before = serialization.get_safe_globals()
+    serialization.clear_safe_globals()
+    serialization.add_safe_globals([getattr, os.mkdir])
     torch.save({"meta": Call(getattr, {}, "update")}, file)
     with pytest.raises(UserError, match="builtins.getattr"):
         read_checkpoint(file)
-    assert set(get_safe_globals()) == {getattr, os.mkdir}
-    clear_safe_globals()
-    add_safe_globals(before)
+    assert set(serialization.get_safe_globals()) == {getattr, os.mkdir}
+    serialization.clear_safe_globals()
+    serialization.add_safe_globals(before)
 
 
 def test_a_file_does_not_change_the_statistics_of_other_buffers(file, monkeypatch):

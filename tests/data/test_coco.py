@@ -231,6 +231,8 @@ def test_other_kinds_of_images_become_three_channels(build, content, tmp_path, m
         cv2.imwrite(str(tmp_path / name), np.full((48, 64), 102 * 257, dtype=np.uint16))
     else:
         Image.new("RGB", (64, 48), (102, 102, 102)).convert(mode).save(tmp_path / name)
+    if not cv2.haveImageReader(str(tmp_path / name)):
+        pytest.skip(f"this OpenCV does not read {name[2:]}")
     image = build(content)[0]["inputs"]
     assert image.shape == (3, 48, 64)
     assert torch.all((image.float() - 102).abs() <= 1)

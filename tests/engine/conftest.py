@@ -3,7 +3,8 @@
 import socket
 
 import pytest
-from torch import distributed as torch_distributed
+
+from retina_plugin.engine.distributed import leave_processes
 
 
 @pytest.fixture
@@ -17,5 +18,4 @@ def one_process(monkeypatch):
     for name, value in variables.items():
         monkeypatch.setenv(name, str(value))
     yield
-    if torch_distributed.is_initialized():
-        torch_distributed.destroy_process_group()
+    leave_processes()

@@ -3,9 +3,9 @@ import subprocess
 import sys
 
 import pytest
-import torch
 from mmdet.registry import MODELS
 
+from retina_plugin.compat.torch_features import OutOfMemoryError
 from retina_plugin.engine.border import exit_code, in_one_sentence
 from retina_plugin.errors import UserError
 
@@ -66,7 +66,7 @@ def test_an_unknown_type_name_is_one_line():
 
 
 def test_a_full_gpu_says_what_to_try():
-    sentence = in_one_sentence(torch.OutOfMemoryError("CUDA out of memory.\nmore"))
+    sentence = in_one_sentence(OutOfMemoryError("CUDA out of memory.\nmore"))
     assert sentence == "CUDA out of memory. Try a smaller train_dataloader.batch_size."
 
 

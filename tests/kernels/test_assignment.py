@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from retina_plugin.compat.torch_features import OutOfMemoryError
 from retina_plugin.kernels import assignment
 from retina_plugin.kernels.assignment import fast_codes
 from retina_plugin.kernels.fallback import warn_once
@@ -47,7 +48,7 @@ def test_without_triton_the_plain_form_takes_over_and_says_so(make_grid, logged)
 
 def test_accelerator_out_of_memory_takes_the_plain_form(make_grid, logged, monkeypatch):
     def full(device_type):
-        raise torch.OutOfMemoryError("2 GB asked for")
+        raise OutOfMemoryError("2 GB asked for")
 
     warn_once.cache_clear()
     monkeypatch.setattr(assignment, "triton_match", full)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from retina_plugin import FocalLoss, focal_loss
+from retina_plugin.compat.torch_features import OutOfMemoryError
 from retina_plugin.kernels import focal, native
 from retina_plugin.kernels.fallback import warn_once
 from retina_plugin.kernels.focal import BLOCKED, DTYPES, NATIVE, FocalSum, focal_form
@@ -171,8 +172,34 @@ def test_each_pass_through_a_retained_graph_gives_a_gradient_of_its_own(form, fa
         torch.testing.assert_close(gradient.double(), expected * factor, rtol=1e-4, atol=1e-7)
 
 
+class Scaled(torch.autograd.Function):
+    """The least that has an argument besides tensors."""
+
+    @staticmethod
+    def forward(ctx, x, form):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, outer):
+        return outer, None
+
+
+def compiler_takes_functions_of_objects():
+    try:
+        compiled = torch.compile(
+            lambda x: Scaled.apply(x, BLOCKED), backend="eager", fullgraph=True
+        )
+        compiled(torch.ones(1, requires_grad=True))
+    except torch._dynamo.exc.Unsupported:
+        return False
+    return True
+
+
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # dynamo
 def test_a_form_that_scales_in_place_is_compiled_in_one_piece():
+    if not compiler_takes_functions_of_objects():
+        pytest.skip("this PyTorch's compiler takes no autograd function with an object")
+
     def run(given, _):
         return given.logits.square().sum() / 2, given.logits.clone()
 
@@ -312,7 +339,7 @@ def test_without_a_compiler_blocks_take_over_and_say_so(monkeypatch, logged):
 
 def test_accelerator_out_of_memory_takes_blocks_and_says_so(logged):
     def full(*_):
-        raise torch.OutOfMemoryError("2 GB asked for")
+        raise OutOfMemoryError("2 GB asked for")
 
     warn_once.cache_clear()
     logits, labels, weights, alpha = batch(50, 3)
@@ -322,7 +349,7 @@ def test_accelerator_out_of_memory_takes_blocks_and_says_so(logged):
     expected = exact(logits.detach(), labels, weights, 2.0, alpha)[1]
     torch.testing.assert_close(logits.grad.double(), expected, rtol=1e-4, atol=1e-7)
     assert "block by block: 2 GB asked for" in logged.text
-    with pytest.raises(torch.OutOfMemoryError):
+    with pytest.raises(OutOfMemoryError):
         FocalSum.apply(logits, labels, weights, 2.0, alpha, focal.Form(full, focal.scaled))
 
 

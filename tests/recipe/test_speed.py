@@ -1,7 +1,9 @@
 """One key puts the fast parts in, or takes the plain forms."""
 
 import pytest
+from mmengine.device import get_device
 
+from retina_plugin.compat.torch_features import can_fuse
 from retina_plugin.recipe import resolve
 from retina_plugin.recipe.speed import choose_speed
 
@@ -12,7 +14,7 @@ def test_configs_are_fast(load, name):
     choose_speed(cfg)
     assert cfg.model.type == "retina_plugin.RetinaNet"
     assert cfg.optim_wrapper.type == "retina_plugin.MixedPrecisionOptimWrapper"
-    assert cfg.optim_wrapper.optimizer.fused is True
+    assert cfg.optim_wrapper.optimizer.get("fused", False) is can_fuse("SGD", get_device())
     assert cfg.val_evaluator.type == cfg.test_evaluator.type == "retina_plugin.CocoMetric"
     assert "form" not in cfg.model.bbox_head
 
@@ -20,7 +22,28 @@ def test_configs_are_fast(load, name):
 def test_every_change_is_told(load):
     changes = {change.key: change.value for change in choose_speed(load("retinanet_r50"))}
     assert changes["model.type"] == "retina_plugin.RetinaNet"
-    assert changes["optim_wrapper.optimizer.fused"] is True
+    assert changes.get("optim_wrapper.optimizer.fused", False) is can_fuse("SGD", get_device())
+
+
+@pytest.fixture
+def without_fused(monkeypatch):
+    """As PyTorch 2.1 is on a CPU."""
+    monkeypatch.setattr("retina_plugin.recipe.speed.can_fuse", lambda name, device: False)
+
+
+@pytest.mark.usefixtures("without_fused")
+@pytest.mark.parametrize("options", [{}, {"optim_wrapper__optimizer__fused": False}])
+def test_without_a_fused_optimizer_the_key_is_left_out(load, options):
+    cfg = load("retinanet_r50", **options)
+    choose_speed(cfg)
+    assert "fused" not in cfg.optim_wrapper.optimizer
+
+
+@pytest.mark.usefixtures("without_fused")
+def test_a_fused_optimizer_that_is_asked_for_and_lacks_is_an_error(load):
+    cfg = load("retinanet_r50", optim_wrapper__optimizer__fused=True)
+    with pytest.raises(ValueError, match=r"fused=True cannot run: torch .* has no fused SGD on"):
+        choose_speed(cfg)
 
 
 def test_off_is_the_plain_path(load):
@@ -62,7 +85,7 @@ def test_what_was_set_by_hand_stays(load):
     )
     choose_speed(cfg)
     assert cfg.optim_wrapper.type == "AmpOptimWrapper"
-    assert cfg.optim_wrapper.optimizer.fused is False
+    assert not cfg.optim_wrapper.optimizer.get("fused")
     assert cfg.model.type == "mmdet.FCOS"
     assert cfg.val_evaluator.type == "VOCMetric"
 

@@ -16,6 +16,7 @@ from mmengine.model.efficient_conv_bn_eval import turn_on_efficient_conv_bn_eval
 from mmengine.registry import DefaultScope
 from torch import Tensor
 
+from ...compat.torch_features import can_fuse
 from ...precision import autocast_of, chosen_dtype
 from ...recipe.speed import choose_speed
 from .setting import BEST, OURS, STOCK, Cases, Setting, grid_of, gts_of, metas_of
@@ -112,7 +113,8 @@ def _training_precision(name: str, device: str) -> Any:
 def _step(name: str, model: Any, setting: Setting) -> Callable[[], object]:
     images, samples = _batch(setting, name)
     learned = [p for p in model.parameters() if p.requires_grad]
-    fused = {"fused": True} if name == OURS else {}
+    fuses = name == OURS and can_fuse("SGD", setting.device)
+    fused = {"fused": True} if fuses else {}
     # A rate of 0: random weights on random images would else diverge in the course of it.
     optimizer = torch.optim.SGD(learned, lr=0.0, momentum=0.9, weight_decay=1e-4, **fused)
     model.train()
