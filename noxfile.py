@@ -1,4 +1,4 @@
-"""The quick tests on the stacks that users have: `make matrix`, or `nox --session "tests(torch-2.1)"`.
+"""The quick tests on the stacks that users have: `make matrix`, or `nox -s "tests(torch-2.1)"`.
 
 A session makes an environment, runs the tests, writes their numbers into `docs/results/matrix/`,
 and removes the environment, which takes up to 8 GB.
