@@ -20,7 +20,16 @@ from mmengine.utils.dl_utils import collect_env
 
 from retina_plugin.engine.mmdet_tools import find_tool
 from retina_plugin.errors import UserError
+from retina_plugin.faults.tiny_training import TINY_DETECTOR, WITHOUT_WORKERS
 
+CONFIGS = Path(__file__).parents[1] / "configs"
+TINY = {
+    **TINY_DETECTOR,
+    **WITHOUT_WORKERS,
+    "model.backbone.depth": 18,
+    "model.backbone.init_cfg": None,
+    "train_cfg.max_epochs": 1,
+}
 TOOL = Path(__file__).parents[1] / "tools" / "mmdet_tool.py"
 NUMBER = itertools.count()
 # A user's own config: MMDetection's RetinaNet on a folder, and one line for our package.
@@ -120,7 +129,7 @@ def call(monkeypatch, tmp_path):
     monkeypatch.setenv("LOCAL_RANK", "0")
 
     def run(tool, *words, **options):
-        pairs = [f"{key}={value}" for key, value in options.items()]
+        pairs = [f"{key}={value}".replace(" ", "") for key, value in options.items()]
         words = [*map(str, words), *(["--cfg-options", *pairs] if pairs else [])]
         monkeypatch.setattr(sys, "argv", [tool, *words])
         runpy.run_path(str(find_tool(tool)), run_name="__main__")
@@ -183,6 +192,14 @@ def test_a_mistake_is_one_of_our_sentences_before_anything_is_trained(write, cal
     with pytest.raises(UserError, match=r"train_dataloader\.dataset\.ann_file: .*gone\.json"):
         call("train", write(), **RUNNER, **{"train_dataloader.dataset.ann_file": "gone.json"})
     assert not list(tmp_path.rglob("*.pth"))
+
+
+def test_a_config_of_ours_is_completed_under_mmdetections_tool(coco_folder, call, tmp_path):
+    name = f"beside{next(NUMBER)}"
+    names = {"visualizer.name": name, "experiment_name": name, "log_level": "ERROR"}
+    data = {"data_root": f"{coco_folder}/", **names}
+    call("train", CONFIGS / "retinanet_custom.py", **data, **TINY)
+    assert (tmp_path / "work_dirs" / "retinanet_custom" / "epoch_1.pth").is_file()
 
 
 def test_one_hook_alone_guards_what_mmdetections_parts_train(write, call, tmp_path):
