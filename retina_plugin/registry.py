@@ -12,6 +12,7 @@ from mmengine.registry import METRICS as ROOT_METRICS
 from mmengine.registry import MODEL_WRAPPERS as ROOT_MODEL_WRAPPERS
 from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.registry import OPTIM_WRAPPERS as ROOT_OPTIM_WRAPPERS
+from mmengine.registry import RUNNERS as ROOT_RUNNERS
 from mmengine.registry import TASK_UTILS as ROOT_TASK_UTILS
 from mmengine.registry import TRANSFORMS as ROOT_TRANSFORMS
 from mmengine.registry import Registry
@@ -33,3 +34,4 @@ HOOKS = _child(ROOT_HOOKS, "retina_plugin.engine")
 METRICS = _child(ROOT_METRICS, "retina_plugin.engine")
 MODEL_WRAPPERS = _child(ROOT_MODEL_WRAPPERS, "retina_plugin.engine")
 OPTIM_WRAPPERS = _child(ROOT_OPTIM_WRAPPERS, "retina_plugin.engine")
+RUNNERS = _child(ROOT_RUNNERS, "retina_plugin.engine")

@@ -1,7 +1,12 @@
+import ast
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tarfile
+import venv
 import zipfile
 from email import message_from_string
 from pathlib import Path
@@ -15,6 +20,7 @@ import retina_plugin
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ("configs", "tools")
+OLDEST = None  # that the wheel allows
 # What a build reads; a copy of it stands in for a checkout.
 SOURCES = (
     "retina_plugin",
@@ -29,7 +35,11 @@ SOURCES = (
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
-    root = tmp_path_factory.mktemp("checkout")
+    return copied(tmp_path_factory.mktemp("checkout"))
+
+
+def copied(root):
+    """A checkout of nothing but what a build reads."""
     for name in SOURCES:
         source = ROOT / name
         if source.is_dir():
@@ -39,12 +49,18 @@ def checkout(tmp_path_factory):
     return root
 
 
-def installed(checkout, kind):
-    """A folder with the built wheel in it, as pip would leave it in site-packages."""
+def built(checkout, kind):
+    """A folder with the built distribution in it."""
     site = checkout.parent / f"{checkout.name}_{kind}"
     script = f"from hatchling import build; print(build.build_{kind}({str(site)!r}))"
     site.mkdir()
     subprocess.run([sys.executable, "-c", script], cwd=checkout, check=True, capture_output=True)
+    return site
+
+
+def installed(checkout, kind):
+    """A folder with the built wheel in it, as pip would leave it in site-packages."""
+    site = built(checkout, kind)
     with zipfile.ZipFile(next(site.glob("*.whl"))) as archive:
         archive.extractall(site)
     return site
@@ -53,6 +69,11 @@ def installed(checkout, kind):
 @pytest.fixture(scope="module")
 def wheel(checkout):
     return installed(checkout, "wheel")
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory):
+    return built(copied(tmp_path_factory.mktemp("source")), "sdist")
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +123,112 @@ def test_an_editable_install_runs_a_tool_that_was_edited_later(checkout, editabl
     pointer = editable / "retina_plugin" / ".mim" / "tools" / "train.py"
     done = subprocess.run([sys.executable, pointer, "-h"], capture_output=True, text=True)
     assert "Edited." in done.stdout
+
+
+def test_the_source_distribution_builds_the_same_wheel(wheel, sdist, tmp_path):
+    with tarfile.open(next(sdist.glob("*.tar.gz"))) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (source,) = tmp_path.iterdir()
+    direct, again = (next(place.glob("*.whl")) for place in (wheel, built(source, "wheel")))
+    assert again.name == direct.name
+    assert again.read_bytes() == direct.read_bytes()
+
+
+def test_the_description_links_to_nothing_that_only_a_checkout_has(wheel):
+    text = metadata(wheel).get_payload()
+    links = re.findall(r"\]\(([^)]*)\)|\]:\s*(\S+)|(?:src|href)=[\"']?([^\"' >]+)", text)
+    targets = ["".join(found) for found in links]
+    assert targets
+    assert [target for target in targets if not target.startswith("https://")] == []
+    assert metadata(wheel)["Description-Content-Type"] == "text/markdown"
+    assert text.startswith("# retina_plugin\n")
+
+
+def test_an_index_takes_both_distributions(wheel, sdist):
+    files = [*wheel.glob("*.whl"), *sdist.glob("*.tar.gz")]
+    command = [sys.executable, "-m", "twine", "check", "--strict", *files]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("PASSED") == 2
+
+
+def test_every_source_is_of_the_oldest_python(wheel):
+    for path in (wheel / "retina_plugin").rglob("*.py"):
+        ast.parse(path.read_text(), feature_version=(3, 10))
+
+
+def lowest(requirement):
+    return min(spec.version for spec in requirement.specifier if spec.operator == ">=")
+
+
+@pytest.fixture
+def environment(wheel, tmp_path):
+    """An environment as pip sees it: distributions that are nothing but name and version."""
+    venv.create(tmp_path / "venv", with_pip=False)
+    (site,) = (tmp_path / "venv").glob("[Ll]ib/**/site-packages")
+
+    def fill(**versions):
+        for name, version in versions.items():
+            folder = site / f"{name}-{version}.dist-info"
+            folder.mkdir()
+            text = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+            (folder / "METADATA").write_text(text)
+        return next((tmp_path / "venv").glob("[bS]*/python*"))
+
+    return fill
+
+
+def would_install(python, wheel, *places):
+    """What pip would do there, without a network."""
+    options = ["--dry-run", "--quiet", "--report", "-", "--no-index", "--isolated"]
+    options += [f"--find-links={place}" for place in places]
+    command = [sys.executable, "-m", "pip", "--python", python, "install", *options]
+    done = subprocess.run([*command, wheel], capture_output=True, text=True, check=True)
+    found = [each["metadata"] for each in json.loads(done.stdout)["install"]]
+    return {each["name"] for each in found}
+
+
+@pytest.mark.parametrize(
+    "stack",
+    [
+        {"mmengine": "0.10.7", "mmcv": "2.1.0", "mmdet": "3.3.0", "pycocotools": OLDEST},
+        {"mmengine": "0.10.7", "mmcv_lite": "2.1.0", "mmdet": "3.3.0", "pycocotools": OLDEST},
+        {"onedl_mmengine": "0.10.12", "onedl_mmcv": "2.3.6", "onedl_mmdetection": "3.5.1"},
+    ],
+    ids=["mmcv", "mmcv-lite", "onedl"],
+)
+def test_it_is_added_to_an_environment_and_nothing_in_it_changes(
+    wheel, environment, tmp_path, stack
+):
+    needed = [Requirement(text) for text in metadata(wheel).get_all("Requires-Dist")]
+    oldest = {one.name: lowest(one) for one in needed if not one.marker}
+    here = {name: oldest.get(name, version) for name, version in {**oldest, **stack}.items()}
+    if "pycocotools" not in stack:
+        del here["pycocotools"]
+    index = tmp_path / "index"
+    index.mkdir()
+    for name in {*here, *oldest}:
+        stub_wheel(index, name, oldest.get(name, "1"))
+        stub_wheel(index, name, "99")
+    added = would_install(environment(**here), next(wheel.glob("*.whl")), index)
+    assert added == {"retina_plugin"} | ({"pycocotools"} - set(here))
+
+
+def stub_wheel(folder, name, version):
+    info = f"{name}-{version}.dist-info"
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as archive:
+        text = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        archive.writestr(f"{info}/METADATA", text)
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+
+
+def test_it_is_added_to_this_environment_and_nothing_in_it_changes(tmp_path, tmp_path_factory):
+    newer = copied(tmp_path_factory.mktemp("newer"))
+    file = newer / "retina_plugin" / "__init__.py"
+    file.write_text(file.read_text().replace(f'"{retina_plugin.__version__}"', '"99"'))
+    wheel = next(built(newer, "wheel").glob("*.whl"))
+    assert would_install(sys.executable, wheel) == {"retina_plugin"}
 
 
 def test_hard_dependencies_are_three_and_fit_an_installation_that_is_there(wheel):

@@ -1,5 +1,7 @@
 default_scope = "mmdet"
 custom_imports = dict(imports=["retina_plugin"], allow_failed_imports=False)
+# So that MMDetection's own tools complete and check this config as ours do.
+runner_type = "retina_plugin.Runner"
 
 # bfloat16 where the processor computes in it, channels last, batch norm multiplied in, fused
 # steps, COCO's numbers without a file in between; False takes the plain forms.

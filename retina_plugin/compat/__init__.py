@@ -16,12 +16,13 @@ def apply() -> None:
     """
     check_requirements()
     # Imported here, because these import the packages that were just found to be there.
-    from . import batched_nms, checkpoints, config_text, mmcv_ext
+    from . import batched_nms, checkpoints, config_text, mmcv_ext, worker_batches
 
     mmcv_ext.install()
     batched_nms.install()
     checkpoints.register()
     config_text.install()
+    worker_batches.install()
     from . import ssd_head  # after the operators: it imports MMDetection's models
 
     ssd_head.install()

@@ -19,11 +19,22 @@ from ..nms import at_least_float32
 
 
 def install() -> None:
-    """Put the guard around mmcv's function; to be called before mmdet is imported."""
+    """Put the guard around mmcv's function, also in modules that have imported it already."""
     ops: Any = importlib.import_module("mmcv.ops")  # needs the stand-ins in place
-    if not hasattr(ops.batched_nms, "__wrapped__"):
-        ops.batched_nms = guarded(ops.batched_nms)
-        sys.modules["mmcv.ops.nms"].batched_nms = ops.batched_nms  # type: ignore[attr-defined]
+    plain = ops.batched_nms
+    if not hasattr(plain, "__wrapped__"):
+        replace_everywhere(plain, guarded(plain))
+
+
+def replace_everywhere(plain: Callable, guard: Callable) -> None:
+    """Put `guard` in the place of `plain` in every module that has it under its own name.
+
+    MMDetection's tools may have imported its heads before a config names this package.
+    """
+    for module in list(sys.modules.values()):
+        names = getattr(module, "__dict__", {})
+        if names.get(plain.__name__) is plain:
+            names[plain.__name__] = guard
 
 
 def guarded(batched_nms: Callable) -> Callable:

@@ -15,6 +15,9 @@ _REGISTRY_PREFIX = re.compile(r"^(class `\w+` in \S+: )+")
 # A data loader's worker sends its error as the text of a traceback.
 _WORKER_TEXT = re.compile(rf"{UserError.__module__}\.{UserError.__name__}: (.*)")
 
+# PyTorch's words for a worker that ended without an error of its own.
+_WORKER_ENDED = re.compile(r"DataLoader worker.*?(killed by signal: [\w ]+\w|exited unexpectedly)")
+
 CTRL_C = 128 + signal.SIGINT
 
 
@@ -42,6 +45,13 @@ def in_one_sentence(error: BaseException) -> str | None:
         return _first_line(error)
     if isinstance(error, OutOfMemoryError):
         return f"{_first_line(error)} Try a smaller train_dataloader.batch_size."
+    ended = _WORKER_ENDED.search(str(error)) if isinstance(error, RuntimeError) else None
+    if ended:
+        return (
+            f"a worker of a data loader {ended[1]}: memory, or shared memory (/dev/shm), may be "
+            "too small; set num_workers=0 in train_dataloader and val_dataloader, or give more of "
+            "it (docker run --shm-size=8g)."
+        )
     return None
 
 

@@ -9,17 +9,18 @@ from types import SimpleNamespace
 from mmdet.engine.hooks.utils import trigger_visualization_hook
 from mmdet.evaluation import DumpDetResults
 from mmengine.config import Config
-from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from ..errors import UserError
 from ..recipe import check, print_changes, resolve
 from ..recipe.report import Change
+from ..recipe.safeguards import add_safeguards
 from .border import exit_code
 from .distributed import is_first, join_processes, leave_processes, world_size
 from .lifetime import follow_starter
 from .options import parsed
 from .resume import find_latest_checkpoint
+from .runner import build_runner
 
 # What code raises that finds another kind of value in a config than it expects.
 UNFIT = (
@@ -55,7 +56,11 @@ def _train(arguments: SimpleNamespace) -> None:
     if arguments.amp:
         cfg.optim_wrapper.type = "retina_plugin.MixedPrecisionOptimWrapper"
         cfg.optim_wrapper.pop("loss_scale", None)  # of MMEngine's, whose float16 needs one
-    start(completed(cfg, ("train", "val"), arguments)).train()
+    cfg = completed(cfg, ("train", "val"), arguments)
+    changes = add_safeguards(cfg)
+    if is_first(cfg.launcher):
+        print_changes(changes)
+    start(cfg).train()
 
 
 def _test(arguments: SimpleNamespace) -> None:
@@ -203,4 +208,4 @@ def start(cfg: Config) -> Runner:
     join_processes(cfg)
     hooks = cfg.setdefault("default_hooks", {})
     hooks.setdefault("loaded_weights", {"type": "retina_plugin.LoadedWeightsHook"})
-    return RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
+    return build_runner(cfg)

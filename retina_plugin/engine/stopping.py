@@ -11,6 +11,7 @@ from mmengine.dist import barrier, get_world_size, is_main_process
 from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import Runner
 from torch import distributed as torch_distributed
+from torch.utils.data import get_worker_info
 
 from ..errors import Stopped
 from ..registry import HOOKS
@@ -158,9 +159,15 @@ def _after_fork_in_child() -> None:
 
 
 def _obey(parent: int) -> None:
-    """End by a SIGTERM of the parent or this process, and of anybody once the parent has ended."""
+    """End by a SIGTERM of the parent or this process, and of anybody once the parent has ended.
+
+    A data loader's worker ends by its parent's without an error, as PyTorch's own handler has it:
+    the parent, which ends its workers last of all, would report one.
+    """
     while True:
         sender = signal.sigwaitinfo({signal.SIGTERM}).si_pid
+        if sender == parent and get_worker_info() is not None:
+            os._exit(0)
         if sender in (parent, os.getpid()) or os.getppid() != parent:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
             os.kill(os.getpid(), signal.SIGTERM)

@@ -42,6 +42,15 @@ def _resizes(transforms: Any) -> Iterator[dict]:
         yield from _resizes(transform)
 
 
+def scales_of(transforms: Any) -> Iterator[tuple[int, int]]:
+    """All scales in pixels that transforms resize to, one or several each."""
+    for transform in _resizes(transforms):
+        for scale in (transform.get("scale"), *_several(transform)):
+            sides = scale if isinstance(scale, list | tuple) else [scale]
+            if all(isinstance(side, int) for side in sides):
+                yield _sides(scale)
+
+
 def follow_image_scale(cfg: Config) -> list[Change]:
     """Gives the resizing transforms the config's `image_scale`; 'auto' takes the data's own.
 

@@ -16,6 +16,7 @@ from .paths import follow_data_root, point_evaluators, remember_paths
 from .report import Change, print_changes
 from .resumable import make_resumable
 from .schedule import describe_schedule, scale_schedule
+from .shared_memory import fit_shared_memory
 from .speed import choose_speed
 from .type_names import name_types
 
@@ -31,6 +32,7 @@ STEPS = (
     follow_image_scale,
     fit_backbone,
     choose_speed,
+    fit_shared_memory,
     fit_loaders,
     make_resumable,
 )

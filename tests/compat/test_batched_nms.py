@@ -1,11 +1,14 @@
 import math
+import subprocess
+import sys
+from types import ModuleType
 
 import mmcv.ops
 import pytest
 import torch
 from mmdet.models.dense_heads import base_dense_head
 
-from retina_plugin.compat.batched_nms import guarded
+from retina_plugin.compat.batched_nms import guarded, replace_everywhere
 
 CFG = {"type": "nms", "iou_threshold": 0.5}
 BOXES = torch.tensor(
@@ -66,3 +69,49 @@ def test_no_candidate_is_no_detection(dtype, cfg):
     assert keep.dtype == torch.long
     broken = torch.full((1, 4), math.nan, dtype=dtype)
     assert len(guarded(PLAIN)(broken, SCORES[:1].to(dtype), LABELS[:1], cfg)[1]) == 0
+
+
+def test_modules_that_have_imported_the_function_before_get_the_guard(monkeypatch):
+    def nms():
+        pass
+
+    early, other = ModuleType("early"), ModuleType("other")
+    early.nms, other.nms, other.own_name = nms, len, nms
+    monkeypatch.setitem(sys.modules, "early", early)
+    monkeypatch.setitem(sys.modules, "other", other)
+    monkeypatch.setitem(sys.modules, "gone", None)
+    replace_everywhere(nms, guarded(nms))
+    assert early.nms.__wrapped__ is nms
+    assert (other.nms, other.own_name) == (len, nms)
+
+
+AFTER_MMDETECTION = """
+import sys
+from types import ModuleType
+compiled = ModuleType("mmcv._ext")
+
+def operator(name):
+    if name.startswith("_"):
+        raise AttributeError(name)
+    return len
+
+compiled.__getattr__ = operator
+sys.modules["mmcv._ext"] = compiled
+import mmdet.models.dense_heads.base_dense_head as head
+from mmdet.models import SSDHead
+plain = head.batched_nms
+import retina_plugin, mmcv.ops
+assert sys.modules["mmcv._ext"] is compiled
+assert head.batched_nms.__wrapped__ is plain
+assert mmcv.ops.batched_nms is head.batched_nms
+assert hasattr(SSDHead.__init__, "__wrapped__")
+"""
+
+
+@pytest.mark.slow
+def test_a_config_may_name_this_package_after_mmdetection_was_imported():
+    """As custom_imports does under MMDetection's test.py, where mmcv is compiled."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", AFTER_MMDETECTION], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr

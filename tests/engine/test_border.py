@@ -70,6 +70,22 @@ def test_a_full_gpu_says_what_to_try():
     assert sentence == "CUDA out of memory. Try a smaller train_dataloader.batch_size."
 
 
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        (
+            "DataLoader worker (pid 7) is killed by signal: Bus error. It",
+            "killed by signal: Bus error",
+        ),
+        ("DataLoader worker (pid(s) 7, 8) exited unexpectedly", "exited unexpectedly"),
+    ],
+)
+def test_a_worker_that_ended_says_what_to_try(text, end):
+    sentence = in_one_sentence(RuntimeError(text))
+    assert sentence.startswith(f"a worker of a data loader {end}: memory, or shared memory")
+    assert "num_workers=0" in sentence
+
+
 def test_other_key_errors_are_for_developers():
     assert in_one_sentence(KeyError("bbox")) is None
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import Runner
+from torch.utils.data import DataLoader
 
 from retina_plugin.engine.border import exit_code
 from retina_plugin.engine.stopping import StopHook
@@ -211,6 +212,22 @@ def test_a_fork_leaves_to_its_parent_what_others_send_to_all():
     finally:
         hook.after_train(None)
     assert os.waitstatus_to_exitcode(status) == -signal.SIGTERM
+
+
+def test_a_data_loaders_worker_ends_by_its_parent_without_an_error():
+    """Python ends those that persist when a run has succeeded; PyTorch reports any other end."""
+    hook = StopHook()
+    hook.before_train(None)
+    try:
+        loader = DataLoader(range(4), num_workers=1, persistent_workers=True)
+        batches = iter(loader)
+        next(batches)  # the worker has begun
+        (worker,) = batches._workers
+        worker.terminate()
+        worker.join(20)
+        assert worker.exitcode == 0
+    finally:
+        hook.after_train(None)
 
 
 @pytest.mark.slow
