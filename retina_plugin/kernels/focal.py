@@ -5,11 +5,8 @@ and needs no memory beyond the gradient: no one-hot labels, no loss of single el
 """
 
 import ctypes
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import torch
@@ -21,7 +18,8 @@ from ..errors import UserError
 from .buffer import Buffer
 from .fallback import NotAvailable, warn_once
 from .focal_input import FocalInput
-from .native import library
+from .native import library, pointer
+from .threads import shared_out
 from .triton_parts import triton_focal
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)  # numbered as in focal.c
@@ -197,27 +195,21 @@ def native(given: FocalInput, needs_gradient: bool) -> tuple[Tensor, Tensor | No
     code.focal_loss.restype = ctypes.c_double
     gradient, is_new = GRADIENTS.empty_like(logits) if needs_gradient else (None, False)
     if gradient is not None and is_new and gradient.nbytes >= LARGE:
-        code.use_huge_pages(_pointer(gradient), ctypes.c_int64(gradient.nbytes))
-    blocks = -(-logits.numel() // NATIVE_BLOCK)
-    share = max(1, -(-blocks // torch.get_num_threads())) * NATIVE_BLOCK
+        code.use_huge_pages(pointer(gradient), ctypes.c_int64(gradient.nbytes))
 
-    def part(first: int) -> float:
+    def part(first: int, count: int) -> float:
         return code.focal_loss(
-            *map(_pointer, (logits, labels, weights, alpha)),
+            *map(pointer, (logits, labels, weights, alpha)),
             ctypes.c_float(gamma),
             ctypes.c_int64(logits.shape[1]),
             ctypes.c_int64(first),
-            ctypes.c_int64(min(share, logits.numel() - first)),
+            ctypes.c_int64(count),
             ctypes.c_int(DTYPES.index(logits.dtype)),
-            _pointer(gradient),
+            pointer(gradient),
         )
 
-    parts = _threads(os.getpid()).map(part, range(0, logits.numel(), share))
+    parts = shared_out(part, logits.numel(), NATIVE_BLOCK)
     return torch.tensor(sum(parts), dtype=torch.float32), gradient
-
-
-def _pointer(tensor: Tensor | None) -> ctypes.c_void_p:
-    return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
 
 
 def scaled(gradient: Tensor, outer: Tensor) -> Tensor:
@@ -235,12 +227,6 @@ def _multiplied(gradient: Tensor, outer: Tensor) -> Tensor:
     """In the type of `outer`, rounded once, without a copy of the gradient in that type."""
     factor = outer.reshape(1, 1)  # a number's type would give way to the gradient's
     return torch.mul(gradient, factor, out=torch.empty_like(gradient))
-
-
-@cache
-def _threads(process: int) -> ThreadPoolExecutor:  # noqa: ARG001 (a fork has none of its parent's)
-    """Threads that wait for work; the C code runs without Python's lock."""
-    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="focal")
 
 
 BLOCKED = Form(blocked, scaled)

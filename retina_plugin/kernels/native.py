@@ -13,11 +13,14 @@ from functools import cache
 from pathlib import Path
 
 from mmengine.logging import print_log
+from torch import Tensor
 
 from .fallback import NotAvailable
 
 COMPILERS = ("cc", "gcc", "clang")
 FLAGS = ("-O3", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC")
+# Where equal IoUs decide, no multiplication is fused with an addition.
+OWN_FLAGS = {"match": ("-ffp-contract=off",), "suppress": ("-ffp-contract=off",)}
 # The first that the compiler knows; Apple's on Arm knows only the second.
 FOR_THIS_PROCESSOR = (("-march=native",), ("-mcpu=native",), ())
 COMPILE_TIMEOUT = 120  # seconds
@@ -67,6 +70,11 @@ def _loaded(name: str) -> ctypes.CDLL | NotAvailable:
         return NotAvailable(f"the compiled {name} cannot be loaded: {error}")
 
 
+def pointer(tensor: Tensor | None) -> ctypes.c_void_p:
+    """Address of a contiguous tensor's first element, for an argument of a C function."""
+    return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
+
+
 def is_compiled(name: str) -> bool:
     """Whether `library` would take no time."""
     try:
@@ -78,7 +86,8 @@ def is_compiled(name: str) -> bool:
 def _cached(name: str) -> Path:
     """Where the library lies: another source, compiler or processor has another name."""
     source = Path(__file__).with_name(f"{name}.c").read_text()
-    identity = (source, _compiler(), FLAGS, platform.machine(), _processor(), platform.libc_ver())
+    flags = (*FLAGS, *OWN_FLAGS.get(name, ()))
+    identity = (source, _compiler(), flags, platform.machine(), _processor(), platform.libc_ver())
     digest = hashlib.sha256(repr(identity).encode()).hexdigest()[:16]
     return _folder() / f"{name}-{digest}.so"
 
@@ -121,8 +130,10 @@ def _compile(source: Path, target: Path) -> None:
     """Compile to a file of its own, then rename: processes that start together do not meet."""
     started = time.monotonic()
     scratch = target.with_suffix(f".{os.getpid()}.tmp")
-    for flags in FOR_THIS_PROCESSOR:
-        complaint = _attempt([_compiler(), *FLAGS, *flags, str(source), "-o", str(scratch), "-lm"])
+    flags = (*FLAGS, *OWN_FLAGS.get(source.stem, ()))
+    for processor in FOR_THIS_PROCESSOR:
+        files = (str(source), "-o", str(scratch), "-lm")
+        complaint = _attempt([_compiler(), *flags, *processor, *files])
         if complaint is None:
             scratch.replace(target)
             seconds = time.monotonic() - started
