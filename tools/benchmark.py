@@ -1,7 +1,7 @@
 """Measure stock MMDetection's RetinaNet and ours in one process, by turns.
 
 Example: python tools/benchmark.py loss assignment --gts 8 --out work_dirs/benchmark
-         python tools/benchmark.py assignment --vary gts --values 1 8 50 200 800
+         python tools/benchmark.py assigner --vary gts --values 1 8 50 200 800
 """
 
 import argparse
@@ -12,6 +12,7 @@ from pathlib import Path
 STAGES = (
     "loss",
     "assignment",
+    "assigner",
     "targets",
     "predict",
     "train",

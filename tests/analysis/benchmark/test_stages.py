@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from retina_plugin.analysis.benchmark import tensor_cases
 from retina_plugin.analysis.benchmark.setting import BEST, OURS, STOCK, Setting, boxes_of, grid_of
 from retina_plugin.analysis.benchmark.stages import STAGES, paths
 
@@ -23,6 +24,22 @@ def test_assignments_are_equal():
     gt_inds = cases[STOCK]().gt_inds
     codes = cases[OURS]()[0]
     assert torch.equal(torch.where(codes == -2, -1, codes + 1), gt_inds)
+
+
+def test_assigners_alone_are_equal():
+    cases = STAGES["assigner"](replace(SMALL, gts=9))
+    assert list(cases) == [STOCK, OURS, "ours, no compiler"]
+    stock, ours, blocks = (run() for run in cases.values())
+    assert torch.equal(ours.gt_inds, stock.gt_inds)
+    assert torch.equal(ours.labels, stock.labels)
+    assert torch.equal(ours.max_overlaps, stock.max_overlaps)
+    assert torch.equal(blocks[0] + 1, stock.gt_inds)
+
+
+@pytest.mark.parametrize("stage", ["assignment", "assigner"])
+def test_stock_is_left_out_where_its_matrices_do_not_fit(stage, monkeypatch):
+    monkeypatch.setattr(tensor_cases, "_free_bytes", lambda device: 10_000)
+    assert STOCK not in STAGES[stage](SMALL)
 
 
 def test_targets_are_equal():
