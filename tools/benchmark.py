@@ -2,6 +2,7 @@
 
 Example: python tools/benchmark.py loss assignment --gts 8 --out work_dirs/benchmark
          python tools/benchmark.py assigner --vary gts --values 1 8 50 200 800
+         python tools/benchmark.py nms --vary candidates --values 100 1000 5000
 """
 
 import argparse
@@ -15,6 +16,7 @@ STAGES = (
     "assigner",
     "targets",
     "predict",
+    "nms",
     "train",
     "inference",
     "inferencer",
@@ -28,6 +30,7 @@ SIZES = {
     "gts": 8,
     "depth": 50,
     "images": 1000,
+    "candidates": 5000,
 }
 
 

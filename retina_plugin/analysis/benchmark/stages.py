@@ -16,6 +16,7 @@ from .model_cases import (
     targets_cases,
     train_cases,
 )
+from .nms_cases import nms_cases
 from .setting import Cases, Setting
 from .tensor_cases import assigner_cases, assignment_cases, loss_cases
 
@@ -26,6 +27,7 @@ STAGES: dict[str, Callable[[Setting], Cases]] = {
     "assigner": assigner_cases,
     "targets": targets_cases,
     "predict": predict_cases,
+    "nms": nms_cases,
     "train": train_cases,
     "inference": inference_cases,
     "inferencer": inferencer_cases,

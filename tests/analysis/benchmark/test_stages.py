@@ -72,6 +72,14 @@ def test_detections_are_equal():
     torch.testing.assert_close(ours.bboxes, stock.bboxes)
 
 
+def test_nms_keeps_the_same_boxes_in_both_forms():
+    cases = STAGES["nms"](replace(SMALL, candidates=300))
+    kept = {name: run() for name, run in cases.items()}
+    for name in ("few overlap", "many overlap"):
+        assert torch.equal(kept[f"{name}, ours"], kept[f"{name}, no compiler"])
+    assert len(kept["many overlap, ours"]) < 100 < len(kept["few overlap, ours"])
+
+
 @pytest.mark.parametrize("stage", ["train", "inference"])
 def test_all_three_models_run(stage):
     cases = STAGES[stage](SMALL)
