@@ -11,9 +11,11 @@ from torch import Tensor
 
 from .bounds import FINITE, FRACTION, check_numbers
 from .errors import UserError
-from .matching import IGNORED, MatchRule, match_image
+from .kernels.assignment import match_flat
+from .matching import MatchRule, match_image
 from .registry import TASK_UTILS
 
+FAST_FORMS = ("auto", "windowed")
 IOU = ("BboxOverlaps2D", "mmdet.BboxOverlaps2D", BboxOverlaps2D)
 IOU_SETTINGS = {"scale": 1.0, "dtype": None}
 
@@ -103,10 +105,10 @@ class AnchorAssigner(BaseAssigner):
         if gt_instances_ignore is not None:
             regions = get_box_tensor(gt_instances_ignore.bboxes)
         codes, best = self.match(anchors, boxes, regions)
-        gt_labels = gt_instances.labels
-        padded = torch.cat([gt_labels, gt_labels.new_full((1,), -1)])
-        labels = padded[torch.where(codes >= 0, codes, len(gt_labels))]
-        gt_inds = torch.where(codes == IGNORED, -1, codes + 1)
+        gt_inds = codes.add_(1)  # MMDetection counts boxes from 1
+        labels = torch.full_like(gt_inds, -1)
+        positive = (gt_inds > 0).nonzero()[:, 0]
+        labels[positive] = gt_instances.labels[gt_inds[positive] - 1].to(labels)
         return AssignResult(len(boxes), gt_inds, best, labels=labels)
 
     def match(
@@ -115,13 +117,19 @@ class AnchorAssigner(BaseAssigner):
         boxes: Tensor,
         regions: Tensor | None = None,
         valid: Tensor | None = None,
+        form: str = "auto",
     ) -> tuple[Tensor, Tensor]:
-        """`match_image` with this rule, on the CPU above `gpu_assign_thr` boxes."""
+        """`match_image` with this rule, on the CPU above `gpu_assign_thr` boxes.
+
+        The forms `auto` and `windowed` choose the fastest one that knows the input; any other is
+        the plain one, which never waits for the device.
+        """
         device = anchors.device
         if 0 < self.gpu_assign_thr < len(boxes):
             anchors, boxes = anchors.cpu(), boxes.cpu()
             valid = None if valid is None else valid.cpu()
-        codes, best = match_image(anchors, boxes, self.rule, regions, valid)
+        run = match_flat if form in FAST_FORMS else match_image
+        codes, best = run(anchors, boxes, self.rule, regions, valid)
         return codes.to(device), best.to(device)
 
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from .boxes import box_sizes
 from .compat.mmcv_ext import is_stand_in
+from .kernels.suppression import nms
 from .log import warn
-from .nms import nms
 
 MMCV_SPLITS_FROM = 10_000  # boxes from which mmcv's batched_nms takes one class after the other
 

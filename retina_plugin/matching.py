@@ -76,7 +76,7 @@ def match_image(
 
     The best IoU is -1 on anchors that are not valid or lie in an ignore region.
     """
-    excluded = _excluded(anchors, rule, ignored_boxes, valid)
+    excluded = excluded_anchors(anchors, rule, ignored_boxes, valid)
     if len(boxes) == 0 or len(anchors) == 0:
         best = anchors.new_zeros(len(anchors)).masked_fill_(excluded, -1)
         return torch.where(excluded, IGNORED, BACKGROUND), best
@@ -121,7 +121,7 @@ def _low_quality_claims(iou: Tensor, rule: MatchRule) -> Tensor:
     return torch.where(claims, boxes, -1).amax(dim=0)
 
 
-def _excluded(
+def excluded_anchors(
     anchors: Tensor, rule: MatchRule, ignored_boxes: Tensor | None, valid: Tensor | None
 ) -> Tensor:
     """Anchors (R,) that take no part: not valid, or inside an ignore region."""

@@ -125,7 +125,8 @@ def _first_come(overlaps: Tensor) -> Tensor:
 
 def _decay(overlap: Tensor, iou_threshold: float, sigma: float, method: str) -> Tensor:
     if method == "gaussian":
-        return torch.exp(-(overlap * overlap) / sigma)
+        # By way of float64, whose exponential rounds to the same float32 in every library.
+        return torch.exp((-(overlap * overlap) / sigma).double()).to(overlap.dtype)
     lowered = {"naive": torch.zeros_like(overlap), "linear": 1 - overlap}[method]
     return torch.where(overlap >= iou_threshold, lowered, torch.ones_like(overlap))
 

@@ -218,7 +218,7 @@ def batch_codes(
     if codes is not None:
         return codes
     own = zip(boxes, regions, flags, strict=True)
-    return torch.stack([assigner.match(grid.flat(), *image)[0] for image in own])
+    return torch.stack([assigner.match(grid.flat(), *image, form)[0] for image in own])
 
 
 def _foreign_codes(

@@ -1,8 +1,11 @@
 """The assigner behind MMDetection's interface, against MMDetection's own."""
 
+import pickle
+
 import pytest
 import torch
 from mmdet.models.task_modules import BboxOverlaps2D, MaxIoUAssigner
+from mmdet.registry import TASK_UTILS
 from mmengine.structures import InstanceData
 
 from retina_plugin import AnchorAssigner
@@ -61,6 +64,40 @@ def test_ignore_regions_equal_mmdetection(wrt_candidates):
     assert torch.equal(ours.gt_inds, stock(anchors, boxes, regions, **options).gt_inds)
     off = AnchorAssigner().assign(*instances(anchors, boxes, regions))
     assert torch.equal(off.gt_inds, stock(anchors, boxes).gt_inds)
+
+
+def test_result_is_that_of_mmdetections_class_in_every_use():
+    anchors, boxes = random_case(5)
+    ours = AnchorAssigner().assign(*instances(anchors, boxes))
+    theirs = stock(anchors, boxes)
+    assert ours.labels.dtype == theirs.labels.dtype
+    assert str(ours) == str(theirs)
+    for result in (ours, theirs):
+        result.add_gt_(torch.arange(len(boxes)))
+    again = pickle.loads(pickle.dumps(ours))
+    for name in ("gt_inds", "max_overlaps", "labels"):
+        assert torch.equal(getattr(again, name), getattr(theirs, name))
+
+
+def test_result_stays_when_anchors_and_boxes_change_in_place():
+    anchors, boxes = random_case(5)
+    expected = stock(anchors, boxes)
+    result = AnchorAssigner().assign(*instances(anchors, boxes))
+    anchors += 50
+    boxes.zero_()
+    assert torch.equal(result.gt_inds, expected.gt_inds)
+    assert torch.equal(result.max_overlaps, expected.max_overlaps)
+
+
+def test_registry_builds_it_and_labels_are_those_of_the_boxes():
+    anchors, boxes = random_case(6)
+    assigner = TASK_UTILS.build({"type": "retina_plugin.AnchorAssigner"})
+    given = instances(anchors, boxes)
+    given[1].labels += 70
+    theirs = MaxIoUAssigner(pos_iou_thr=0.5, neg_iou_thr=0.4).assign(*given)
+    assert torch.equal(assigner.assign(*given).labels, theirs.labels)
+    given[1].labels = given[1].labels.int()  # with which MMDetection's fails
+    assert torch.equal(assigner.assign(*given).labels, theirs.labels)
 
 
 def test_assign_on_no_boxes_equals_mmdetection():

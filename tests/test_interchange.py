@@ -7,6 +7,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from retina_plugin.kernels import assignment
+
 ROOT = Path(__file__).parents[1]
 CONFIGS = Path(mmdet.__path__[0], ".mim/configs")
 
@@ -69,10 +71,34 @@ def test_our_focal_loss_in_stock_heads(name, check):
     assert got.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
-def test_our_assigner_in_the_stock_head(check):
+SWITCHED = """
+_base_ = "mmdet::retinanet/retinanet_r50_fpn_1x_coco.py"
+custom_imports = dict(imports=["retina_plugin"])
+model = dict(train_cfg=dict(assigner=dict(type="retina_plugin.AnchorAssigner")))
+"""
+
+
+@pytest.mark.parametrize("border", [-1, 8])
+def test_a_stock_config_with_our_assigner_alone_has_the_stock_losses(check, tmp_path, border):
+    (tmp_path / "switched.py").write_text(SWITCHED)
+    losses = []
+    for path in (CONFIGS / "retinanet/retinanet_r50_fpn_1x_coco.py", tmp_path / "switched.py"):
+        torch.manual_seed(0)
+        cfg = narrow(Config.fromfile(path).model)
+        cfg.train_cfg.allowed_border = border
+        losses.append(check(cfg))
+    for name, expected in losses[0].items():
+        assert [x.item() for x in losses[1][name]] == [x.item() for x in expected]
+
+
+def test_our_assigner_takes_its_fast_form_in_the_stock_head(check, monkeypatch):
+    calls = []
+    native = assignment._native
+    monkeypatch.setattr(assignment, "_native", lambda *given: calls.append(1) or native(*given))
     cfg = stock("retinanet/retinanet_r50_fpn_1x_coco.py")
     cfg.train_cfg.assigner.type = "retina_plugin.AnchorAssigner"
     check(cfg)
+    assert len(calls) == 2  # images
 
 
 def test_our_neck_under_a_stock_detector(check):

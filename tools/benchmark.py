@@ -1,7 +1,8 @@
 """Measure stock MMDetection's RetinaNet and ours in one process, by turns.
 
 Example: python tools/benchmark.py loss assignment --gts 8 --out work_dirs/benchmark
-         python tools/benchmark.py assignment --vary gts --values 1 8 50 200 800
+         python tools/benchmark.py assigner --vary gts --values 1 8 50 200 800
+         python tools/benchmark.py nms --vary candidates --values 100 1000 5000
 """
 
 import argparse
@@ -12,8 +13,10 @@ from pathlib import Path
 STAGES = (
     "loss",
     "assignment",
+    "assigner",
     "targets",
     "predict",
+    "nms",
     "train",
     "inference",
     "inferencer",
@@ -27,6 +30,7 @@ SIZES = {
     "gts": 8,
     "depth": 50,
     "images": 1000,
+    "candidates": 5000,
 }
 
 

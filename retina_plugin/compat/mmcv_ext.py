@@ -1,7 +1,7 @@
 """A module `mmcv._ext` for an mmcv without compiled operators (mmcv-lite).
 
 All of MMDetection imports `mmcv.ops`, which imports `mmcv._ext`; a RetinaNet needs nothing of it
-but NMS, a Faster R-CNN also RoIAlign. Those operators are served by plain PyTorch; any other one
+but NMS, a Faster R-CNN also RoIAlign. Those operators are served by this package; any other one
 fails when it is called, not when it is imported.
 """
 
@@ -15,13 +15,12 @@ from typing import Any, NoReturn
 
 from torch import Tensor
 
-from .. import nms as suppression
 from ..errors import UserError
+from ..kernels import suppression
 from .focal import sigmoid_focal_loss_backward, sigmoid_focal_loss_forward
 from .roi_align import roi_align_backward, roi_align_forward
 
 NAME = "mmcv._ext"
-SOFT_NMS_METHODS = ("naive", "linear", "gaussian")  # by mmcv's number
 
 
 class MissingOperatorError(UserError, NotImplementedError):
@@ -84,7 +83,7 @@ def softnms(
     offset: int,
 ) -> Tensor:
     """Soft-NMS under mmcv's signature: fills the first rows of `dets` (N, 5), returns indices."""
-    name = SOFT_NMS_METHODS[method]
+    name = suppression.METHODS[method]  # by mmcv's number, too
     kept, indices = suppression.soft_nms(
         boxes, scores, iou_threshold, sigma, min_score, name, offset
     )

@@ -19,7 +19,8 @@ from ..errors import UserError
 from .buffer import Buffer
 from .fallback import NotAvailable, warn_once
 from .focal_input import FocalInput
-from .native import library, pointer, shared_out
+from .native import library, pointer
+from .threads import shared_out
 from .triton_parts import triton_focal
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)  # numbered as in focal.c

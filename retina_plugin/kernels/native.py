@@ -9,13 +9,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
 
-import torch
 from mmengine.logging import print_log
 from torch import Tensor
 
@@ -23,12 +19,12 @@ from .fallback import NotAvailable
 
 COMPILERS = ("cc", "gcc", "clang")
 FLAGS = ("-O3", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC")
+# Where equal IoUs decide, no multiplication is fused with an addition.
+OWN_FLAGS = {"match": ("-ffp-contract=off",), "suppress": ("-ffp-contract=off",)}
 # The first that the compiler knows; Apple's on Arm knows only the second.
 FOR_THIS_PROCESSOR = (("-march=native",), ("-mcpu=native",), ())
 COMPILE_TIMEOUT = 120  # seconds
 
-
-Result = TypeVar("Result")
 
 _may_compile = True
 
@@ -75,31 +71,8 @@ def _loaded(name: str) -> ctypes.CDLL | NotAvailable:
 
 
 def pointer(tensor: Tensor | None) -> ctypes.c_void_p:
-    """Where a tensor's first number lies; NULL for None."""
+    """Address of a contiguous tensor's first element, for an argument of a C function."""
     return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
-
-
-def shared_out(part: Callable[[int, int], Result], count: int, unit: int = 1) -> list[Result]:
-    """Results of `part(first, count)` over all of `count`, shared out over PyTorch's threads.
-
-    Args:
-        part: calls C code, which runs without Python's lock.
-        count: how much there is to do.
-        unit: what a part is a multiple of.
-    """
-    units = -(-count // unit)
-    share = max(1, -(-units // torch.get_num_threads())) * unit
-    if share >= count:
-        return [part(0, count)] if count else []
-    firsts = range(0, count, share)
-    sizes = [min(share, count - first) for first in firsts]
-    return list(_threads(os.getpid()).map(part, firsts, sizes))
-
-
-@cache
-def _threads(process: int) -> ThreadPoolExecutor:  # noqa: ARG001 (a fork has none of its parent's)
-    """Threads that wait for work."""
-    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="native")
 
 
 def is_compiled(name: str) -> bool:
@@ -113,7 +86,8 @@ def is_compiled(name: str) -> bool:
 def _cached(name: str) -> Path:
     """Where the library lies: another source, compiler or processor has another name."""
     source = Path(__file__).with_name(f"{name}.c").read_text()
-    identity = (source, _compiler(), FLAGS, platform.machine(), _processor(), platform.libc_ver())
+    flags = (*FLAGS, *OWN_FLAGS.get(name, ()))
+    identity = (source, _compiler(), flags, platform.machine(), _processor(), platform.libc_ver())
     digest = hashlib.sha256(repr(identity).encode()).hexdigest()[:16]
     return _folder() / f"{name}-{digest}.so"
 
@@ -156,8 +130,10 @@ def _compile(source: Path, target: Path) -> None:
     """Compile to a file of its own, then rename: processes that start together do not meet."""
     started = time.monotonic()
     scratch = target.with_suffix(f".{os.getpid()}.tmp")
-    for flags in FOR_THIS_PROCESSOR:
-        complaint = _attempt([_compiler(), *FLAGS, *flags, str(source), "-o", str(scratch), "-lm"])
+    flags = (*FLAGS, *OWN_FLAGS.get(source.stem, ()))
+    for processor in FOR_THIS_PROCESSOR:
+        files = (str(source), "-o", str(scratch), "-lm")
+        complaint = _attempt([_compiler(), *flags, *processor, *files])
         if complaint is None:
             scratch.replace(target)
             seconds = time.monotonic() - started

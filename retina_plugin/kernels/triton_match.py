@@ -16,7 +16,11 @@ BLOCK = 256
 
 
 def label_padded(
-    anchors: Tensor, gt_boxes: Tensor, rule: MatchRule, valid: Tensor | None = None
+    anchors: Tensor,
+    gt_boxes: Tensor,
+    rule: MatchRule,
+    valid: Tensor | None = None,
+    overlaps: Tensor | None = None,
 ) -> Tensor:
     """Codes (N, R).
 
@@ -26,6 +30,8 @@ def label_padded(
         rule: thresholds and options; ignore regions are not looked at, and
             `gt_max_assign_all` must be on.
         valid: (N, R) bool, or None where every anchor takes part.
+        overlaps: (N, R) float32, contiguous, to be filled with the best IoU of each anchor, -1
+            where it takes no part; None where nobody asks.
     """
     images, count = gt_boxes.shape[:2]
     codes = torch.empty((images, len(anchors)), dtype=torch.long, device=anchors.device)
@@ -45,11 +51,13 @@ def label_padded(
             mask,
             best,
             codes,
+            codes if overlaps is None else overlaps,
             low,
             high,
             rule.pos_iou_thr,
             rule.min_pos_iou,
             low_quality=rule.match_low_quality,
+            has_overlaps=overlaps is not None,
             background=BACKGROUND,
             ignored=IGNORED,
             **sizes,
@@ -142,6 +150,7 @@ def _code_kernel(
     mask,
     best,
     codes,
+    overlaps,
     low,
     high,
     positive_from,
@@ -149,6 +158,7 @@ def _code_kernel(
     anchor_count,
     count,
     low_quality: tl.constexpr,
+    has_overlaps: tl.constexpr,
     background: tl.constexpr,
     ignored: tl.constexpr,
     has_valid: tl.constexpr,
@@ -186,3 +196,5 @@ def _code_kernel(
     code = tl.where(takes_part, code, ignored)
     offset = image.to(tl.int64) * anchor_count + at
     tl.store(codes + offset, code.to(tl.int64), mask=inside)
+    if has_overlaps:
+        tl.store(overlaps + offset, tl.where(takes_part, own_best, -1.0), mask=inside)

@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from .fallback import NotAvailable, warn_once
-from .native import library, pointer, shared_out
+from .native import library, pointer
+from .threads import shared_out
 
 TILE = 4  # cells of output, in each direction
 POINTS = (0.0, 0.75, -0.75, 1.5, -1.5)  # and infinity: as in winograd.c

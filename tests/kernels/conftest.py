@@ -1,4 +1,5 @@
 from contextlib import contextmanager
+from itertools import product
 
 import pytest
 import torch
@@ -6,6 +7,7 @@ from mmdet.models.task_modules import AnchorGenerator
 
 from retina_plugin.anchors import AnchorGrid
 from retina_plugin.compat.torch_features import triton_has_kernels_functions
+from retina_plugin.matching import MatchRule
 
 STRIDES = (8, 16, 32, 64, 128)
 
@@ -59,6 +61,64 @@ def boxes_of(kind, count, height, width, generator):
         whole[-1, 2:] = whole[-1, :2]
         return whole
     return torch.cat([around(size)[: count // 3 + 1] for size in sizes.values()] + [whole])
+
+
+ANCHORS = ("grid", "moved", "shuffled", "filtered", "boxes", "empty", "broken", "overflowing")
+BOXES = ("usual", "tiny", "huge", "whole", "thin", "equal", "outside", "broken", "mixed")
+RULES = (
+    MatchRule(),
+    MatchRule(match_low_quality=False),
+    MatchRule(neg_iou_thr=(0.1, 0.4)),
+    MatchRule(gt_max_assign_all=False),
+    MatchRule(min_pos_iou=0.3, gt_max_assign_all=False),
+    MatchRule(pos_iou_thr=0.7, neg_iou_thr=0.3, ignore_iof_thr=0.5),
+    MatchRule(ignore_iof_thr=0.3, ignore_wrt_candidates=False),
+)
+
+
+@pytest.fixture(params=ANCHORS)
+def images(request):
+    """Anchors, boxes, rule, regions and flags of 63 images; the anchors are of one kind."""
+    return [image_of(request.param, *case) for case in enumerate(product(BOXES, RULES))]
+
+
+def image_of(kind, seed, case):
+    boxes, rule = case
+    generator = torch.Generator().manual_seed(seed)
+    height, width = ((64, 64), (100, 164), (40, 200))[seed % 3]
+    anchors = anchors_of(kind, height, width, generator)
+    count = int(torch.randint(1, 9, (), generator=generator))
+    regions = boxes_of("usual", 2, height, width, generator)
+    valid = torch.rand(len(anchors), generator=generator) > 0.3 if seed % 2 else None
+    return anchors, boxes_of(boxes, count, height, width, generator), rule, regions, valid
+
+
+@pytest.fixture
+def make_anchors():
+    """Draw flat anchors of a kind of `ANCHORS`: (kind, height, width, generator) to (R, 4)."""
+    return anchors_of
+
+
+def anchors_of(kind, height, width, generator):
+    anchors = grid_over(height, width).flat().clone()
+    count = len(anchors)
+    if kind == "moved":
+        anchors += torch.rand(count, 4, generator=generator) - 0.5
+    if kind == "shuffled":
+        anchors = anchors[torch.randperm(count, generator=generator)]
+    if kind == "filtered":  # as allowed_border leaves them; no multiple of a block
+        anchors = anchors[(anchors >= 0).all(-1) & (anchors[:, 2] < width)]
+    if kind == "boxes":
+        anchors = boxes_of("mixed", 60, height, width, generator)
+    if kind == "empty":  # of no width, or of a negative one, or nothing but a point
+        anchors[::3, 2] = anchors[::3, 0]
+        anchors[1::7, 2] = anchors[1::7, 0] - 9
+        anchors[2::7, 2:] = anchors[2::7, :2]
+    if kind in ("broken", "overflowing"):
+        values = [torch.nan, torch.inf, -torch.inf] if kind == "broken" else [3e38, -1e20, 1e10]
+        at = torch.randint(count, (3,), generator=generator)
+        anchors[at, torch.randint(4, (3,), generator=generator)] = torch.tensor(values)
+    return anchors
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from retina_plugin.kernels import convolution, native, winograd
+from retina_plugin.kernels import convolution, winograd
 from retina_plugin.kernels.convolution import Geometry, convolve, convolve_levels
 from retina_plugin.kernels.fallback import NotAvailable
 from retina_plugin.kernels.winograd import (
@@ -272,12 +272,3 @@ def test_without_a_compiler_it_is_multiplied_directly(monkeypatch, by_tiles, log
     assert not by_tiles
     assert logged.text.count("multiplied directly: no C compiler was found") == 1
     winograd.warn_once.cache_clear()
-
-
-@pytest.mark.parametrize("count", [0, 1, 5, 16])
-@pytest.mark.parametrize("unit", [1, 4])
-def test_work_is_shared_out_whole(count, unit, monkeypatch):
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    parts = native.shared_out(lambda first, size: range(first, first + size), count, unit)
-    assert [i for part in parts for i in part] == list(range(count))
-    assert all(part.start % unit == 0 for part in parts)

@@ -53,7 +53,8 @@ def _lines(axis: Any, rows: list[Row], vary: str, names: list[str]) -> None:
     for i, name in enumerate(names):
         if name not in case_names(rows):
             continue
-        style = {"marker": MARKERS[i], "linestyle": ("-", "--", ":")[i % 3], "color": "black"}
+        marker, line = MARKERS[i % len(MARKERS)], ("-", "--", ":")[i % 3]
+        style = {"marker": marker, "linestyle": line, "color": "black"}
         axis.loglog(*series(rows, name, vary), label=name, **style)
     limits = {getattr(r.setting, vary): r.limit * 1e3 for r in rows if r.limit is not None}
     if limits:

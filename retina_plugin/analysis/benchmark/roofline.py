@@ -64,6 +64,7 @@ def least_seconds(stage: str, setting: Setting, limits: Limits) -> float | None:
     moved = {
         "loss": 2 * pairs * FLOAT,  # logits read, gradient written
         "assignment": anchors * (BOX + CODE),
+        "assigner": anchors * (BOX + 2 * CODE + FLOAT),  # codes, labels, best IoUs
         "targets": setting.batch * anchors * 2 * CODE,  # codes, labels
         "predict": setting.batch * pairs * FLOAT,  # logits read
     }

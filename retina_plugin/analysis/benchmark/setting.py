@@ -31,11 +31,12 @@ class Setting:
     gts: int = 8
     depth: int = 50
     images: int = 1000
+    candidates: int = 5000
     device: str = "cpu"
 
     def __post_init__(self) -> None:
         """Raise UserError for a size that is none; there may be no gts."""
-        sizes = ("height", "width", "batch", "classes", "images")
+        sizes = ("height", "width", "batch", "classes", "images", "candidates")
         check_numbers("The benchmark", COUNT, **{name: getattr(self, name) for name in sizes})
         check_number("The benchmark", "gts", self.gts, WHOLE_FROM_0)
         if self.depth not in DEPTHS:

@@ -17,15 +17,18 @@ from .model_cases import (
     targets_cases,
     train_cases,
 )
+from .nms_cases import nms_cases
 from .setting import Cases, Setting
-from .tensor_cases import assignment_cases, loss_cases
+from .tensor_cases import assigner_cases, assignment_cases, loss_cases
 
 # A case is a function without arguments; the cases of a stage get the same input.
 STAGES: dict[str, Callable[[Setting], Cases]] = {
     "loss": loss_cases,
     "assignment": assignment_cases,
+    "assigner": assigner_cases,
     "targets": targets_cases,
     "predict": predict_cases,
+    "nms": nms_cases,
     "train": train_cases,
     "inference": inference_cases,
     "inferencer": inferencer_cases,

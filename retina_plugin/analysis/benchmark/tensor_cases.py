@@ -6,10 +6,12 @@ from collections.abc import Callable
 import torch
 from mmdet.models.losses import FocalLoss as StockFocalLoss
 from mmdet.models.task_modules import MaxIoUAssigner
+from mmdet.registry import TASK_UTILS
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from ...kernels.assignment import fast_codes
+from ...kernels.blocks import match_blocks
 from ...losses import FocalLoss
 from ...matching import PAPER_RULE
 from ...targets import target_form
@@ -52,9 +54,31 @@ def assignment_cases(setting: Setting) -> Cases:
     gt, priors = InstanceData(bboxes=boxes, labels=labels), InstanceData(priors=grid.flat())
     form = target_form("auto", setting.device)
     ours: Cases = {OURS: lambda: fast_codes(grid, [boxes], PAPER_RULE, [None], None, form)}
-    if STOCK_MATRICES * len(boxes) * grid.flat().nbytes // 4 > _free_bytes(setting.device):
-        return ours  # MMDetection's would end the process
+    if _is_too_much_for_stock(setting):
+        return ours
     return {STOCK: lambda: stock.assign(priors, gt), **ours}
+
+
+def assigner_cases(setting: Setting) -> Cases:
+    """Our assigner alone, as MMDetection's own head calls it: by the registry, on flat anchors."""
+    anchors, boxes = grid_of(setting).flat(), boxes_of(setting)
+    labels = torch.arange(len(boxes), device=setting.device) % setting.classes
+    given = InstanceData(priors=anchors), InstanceData(bboxes=boxes, labels=labels)
+    rule = {"pos_iou_thr": 0.5, "neg_iou_thr": 0.4, "min_pos_iou": 0, "ignore_iof_thr": -1}
+    stock = TASK_UTILS.build({"type": "mmdet.MaxIoUAssigner", **rule})
+    ours = TASK_UTILS.build({"type": "retina_plugin.AnchorAssigner", **rule})
+    cases: Cases = {OURS: lambda: ours.assign(*given)}
+    if setting.device == "cpu":
+        cases["ours, no compiler"] = lambda: match_blocks(anchors, boxes, ours.rule)
+    if _is_too_much_for_stock(setting):
+        return cases
+    return {STOCK: lambda: stock.assign(*given), **cases}
+
+
+def _is_too_much_for_stock(setting: Setting) -> bool:
+    """Whether MMDetection's matrices would end the process."""
+    matrix = setting.gts * grid_of(setting).flat().nbytes // 4
+    return STOCK_MATRICES * matrix > _free_bytes(setting.device)
 
 
 def _free_bytes(device: str) -> int:

@@ -19,6 +19,7 @@ ARGUMENTS = {
     "gts": 2,
     "depth": 18,
     "images": 3,
+    "candidates": 30,
     "device": "cpu",
     "repeats": 1,
     "vary": None,

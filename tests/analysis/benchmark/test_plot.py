@@ -41,6 +41,15 @@ def test_a_case_has_one_style_in_all_panels(tmp_path, monkeypatch):
     assert len({(line.get_linestyle(), line.get_marker()) for line in lines}) == 1
 
 
+def test_each_of_many_cases_has_a_style_of_its_own(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(pyplot, "close", figures.append)
+    cases = {f"case {i}": Measured(0.1, 0.09, 0.2, 0) for i in range(11)}
+    plot([Row("nms", Setting(gts=gts), cases, None) for gts in (1, 2)], "gts", tmp_path / "p.png")
+    lines = figures[0].axes[0].lines
+    assert len({(line.get_linestyle(), line.get_marker()) for line in lines}) == 11
+
+
 def test_bars_hold_every_case(tmp_path, monkeypatch):
     axis = drawn(tmp_path, monkeypatch, None)
     assert [round(bar.get_height()) for bar in axis.patches] == [1000, 100]

@@ -14,6 +14,7 @@ def test_loss_reads_its_logits_and_writes_its_gradient():
 
 def test_assignment_reads_anchors_and_writes_codes():
     assert least_seconds("assignment", Setting(), UNIT) == 201_600 * 24
+    assert least_seconds("assigner", Setting(), UNIT) == 201_600 * 36  # with labels and overlaps
 
 
 def test_flop_of_a_step_are_about_three_forward_passes():

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from retina_plugin import processor
+from retina_plugin.analysis.benchmark import tensor_cases
 from retina_plugin.analysis.benchmark.setting import BEST, OURS, STOCK, Setting, boxes_of, grid_of
 from retina_plugin.analysis.benchmark.stages import STAGES, paths
 
@@ -24,6 +25,22 @@ def test_assignments_are_equal():
     gt_inds = cases[STOCK]().gt_inds
     codes = cases[OURS]()[0]
     assert torch.equal(torch.where(codes == -2, -1, codes + 1), gt_inds)
+
+
+def test_assigners_alone_are_equal():
+    cases = STAGES["assigner"](replace(SMALL, gts=9))
+    assert list(cases) == [STOCK, OURS, "ours, no compiler"]
+    stock, ours, blocks = (run() for run in cases.values())
+    assert torch.equal(ours.gt_inds, stock.gt_inds)
+    assert torch.equal(ours.labels, stock.labels)
+    assert torch.equal(ours.max_overlaps, stock.max_overlaps)
+    assert torch.equal(blocks[0] + 1, stock.gt_inds)
+
+
+@pytest.mark.parametrize("stage", ["assignment", "assigner"])
+def test_stock_is_left_out_where_its_matrices_do_not_fit(stage, monkeypatch):
+    monkeypatch.setattr(tensor_cases, "_free_bytes", lambda device: 10_000)
+    assert STOCK not in STAGES[stage](SMALL)
 
 
 def test_targets_are_equal():
@@ -54,6 +71,14 @@ def test_detections_are_equal():
     assert len(ours) == len(stock) > 0
     assert torch.equal(ours.labels, stock.labels)
     torch.testing.assert_close(ours.bboxes, stock.bboxes)
+
+
+def test_nms_keeps_the_same_boxes_in_both_forms():
+    cases = STAGES["nms"](replace(SMALL, candidates=300))
+    kept = {name: run() for name, run in cases.items()}
+    for name in ("few overlap", "many overlap"):
+        assert torch.equal(kept[f"{name}, ours"], kept[f"{name}, no compiler"])
+    assert len(kept["many overlap, ours"]) < 100 < len(kept["few overlap, ours"])
 
 
 @pytest.mark.parametrize("stage", ["train", "inference"])
