@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import time
 from pathlib import Path
 
 
@@ -29,6 +30,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> int:
     """Parses, then hands over to the package."""
+    began = time.monotonic()  # before the imports, which `minutes` counts too
     arguments = parse_arguments()
     # A checkout's tool uses the checkout's package, even where another one is installed.
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -37,7 +39,7 @@ def main() -> int:
         from retina_plugin.engine.launch import train
     except ImportError as error:
         sys.exit(f"error: {error}")
-    return train(**vars(arguments))
+    return train(**vars(arguments), began=began)
 
 
 if __name__ == "__main__":

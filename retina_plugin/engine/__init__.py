@@ -1,6 +1,7 @@
 """Hooks, wrappers and the start of training and testing; importing it registers them."""
 
 from . import (
+    budget,
     checkpoint,
     distributed,
     foreign_weights,
@@ -19,6 +20,7 @@ from . import (
 )
 
 __all__ = [
+    "budget",
     "checkpoint",
     "distributed",
     "foreign_weights",

@@ -13,11 +13,13 @@ from mmengine.runner import Runner
 
 from ..errors import UserError
 from ..recipe import check, print_changes, resolve
+from ..recipe.minutes import LOOP as BUDGET_LOOP
 from ..recipe.report import Change
 from ..recipe.safeguards import add_safeguards
 from .border import exit_code
 from .distributed import is_first, join_processes, leave_processes, world_size
 from .lifetime import follow_starter
+from .loops import end_workers
 from .options import parsed
 from .resume import find_latest_checkpoint
 from .runner import build_runner
@@ -60,7 +62,10 @@ def _train(arguments: SimpleNamespace) -> None:
     changes = add_safeguards(cfg)
     if is_first(cfg.launcher):
         print_changes(changes)
-    start(cfg).train()
+    runner = start(cfg)
+    count_from(runner, getattr(arguments, "began", None))
+    runner.train()
+    end_workers(runner)
 
 
 def _test(arguments: SimpleNamespace) -> None:
@@ -76,6 +81,7 @@ def _test(arguments: SimpleNamespace) -> None:
     if arguments.out:
         runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=arguments.out))
     runner.test()
+    end_workers(runner)
 
 
 def read_config(arguments: SimpleNamespace) -> Config:
@@ -200,6 +206,13 @@ def _unfit(options: list[str], error: Exception) -> str:
         f"--cfg-options {' '.join(options)}: the config cannot be used with this "
         f"({type(error).__name__}: {reason})."
     )
+
+
+def count_from(runner: Runner, began: float | None) -> None:
+    """Let a budget count from when the process began, by `time.monotonic`, if it is known."""
+    loop = runner._train_loop
+    if began is not None and isinstance(loop, dict) and loop.get("type") == BUDGET_LOOP:
+        loop["began"] = began
 
 
 def start(cfg: Config) -> Runner:

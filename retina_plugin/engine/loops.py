@@ -133,13 +133,17 @@ class IterBasedTrainLoop(_Seeded, MMEngineIterBasedTrainLoop):
             self._decide_current_val_interval()
             self._validate_if_due(self._iter, self._max_iters)
         while self._iter < self._max_iters and not self.stop_training:
-            runner.model.train()
-            self.run_iter(next(self.dataloader_iterator))
+            self._iterate()
             self._decide_current_val_interval()
             self._validate_if_due(self._iter, self._max_iters)
         runner.call_hook("after_train_epoch")
         runner.call_hook("after_train")
         return runner.model
+
+    def _iterate(self) -> None:
+        """One iteration."""
+        self.runner.model.train()
+        self.run_iter(next(self.dataloader_iterator))
 
     def _pass_over(self, batches: int) -> None:
         """Begin after so many batches: of an endless sampler, or in the epoch that they reach."""
@@ -174,6 +178,14 @@ def seeded_loader(dataloader: DataLoader | dict) -> DataLoader | dict:
     elif "drop_last" in loader:
         batches["drop_last"] = loader.pop("drop_last")
     return {**loader, "batch_sampler": batches}
+
+
+def end_workers(runner: Runner) -> None:
+    """End all workers of a run that is over; Python's exit kills them, and complains of it."""
+    for loop in (runner._train_loop, runner._val_loop, runner._test_loop):
+        if isinstance(loop, BaseLoop) and isinstance(loop.dataloader, DataLoader):
+            vars(loop).pop("dataloader_iterator", None)
+            loop.dataloader._iterator = None  # kept where workers persist
 
 
 def batches_of(dataloader: DataLoader) -> int | None:

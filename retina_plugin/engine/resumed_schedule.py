@@ -11,7 +11,9 @@ from typing import Any
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 
+from ..errors import UserError
 from ..recipe.schedule import LENGTHS
+from .budget.loop import BudgetTrainLoop
 from .checkpoint import EPOCH_LENGTH
 from .replayed_schedule import can_be_replayed, replayed
 
@@ -32,6 +34,9 @@ def follow_config(runner: Runner, checkpoint: dict[str, Any]) -> list[str]:
     Args:
         runner: with the optimizer and the schedulers of the config.
         checkpoint: of a training; changed.
+
+    Raises:
+        UserError: the schedule of a training with `minutes` is another one.
     """
     if not isinstance(runner.optim_wrapper, OptimWrapper):
         return []
@@ -42,6 +47,11 @@ def follow_config(runner: Runner, checkpoint: dict[str, Any]) -> list[str]:
     ratios = [_ratio(*pair) for pair in zip(own, saved, strict=True)]
     changes = [change for pair in zip(own, saved, ratios, strict=True) for change in _group(*pair)]
     others = list(_other_schedule(runner.param_schedulers, checkpoint))
+    if others and isinstance(runner._train_loop, BudgetTrainLoop):
+        raise UserError(
+            f"was trained with another schedule ({'; '.join(others)}), which minutes cannot take "
+            "up in the middle: go on with that one."
+        )
     if others and can_be_replayed(runner.param_schedulers):
         _replay(runner, checkpoint, saved)
     else:

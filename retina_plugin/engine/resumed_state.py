@@ -15,6 +15,7 @@ from torch import Tensor
 from ..errors import UserError
 from ..log import warn
 from .accumulation import GRADIENTS, take_up
+from .budget.loop import STATE, BudgetTrainLoop
 from .checkpoint import EPOCH_BEGAN, EPOCH_LENGTH, IN_BETWEEN
 from .distributed import unwrapped
 from .loops import EpochBasedTrainLoop
@@ -44,14 +45,25 @@ def check_resumed(runner: Runner, checkpoint: dict[str, Any]) -> None:
     _check_rates(runner, checkpoint)
     if changes := follow_config(runner, checkpoint):
         warn_of_checkpoint(f"the run goes on by its config: {'; '.join(changes)}.")
-    _check_end(runner, meta["iter"])
     _tell_loop(runner._train_loop, meta)
+    _check_end(runner, meta["iter"])
     take_up(unwrapped(runner.model), checkpoint.get(GRADIENTS, {}))
     keep_to_run(runner, hub["runtime_info"])
 
 
 def _tell_loop(loop: Any, meta: dict[str, Any]) -> None:
-    """Give a loop over epochs what is known of the one that the checkpoint was saved in."""
+    """Give a loop what is known of the epoch, or the plan, that the checkpoint was saved in.
+
+    Raises:
+        UserError: one of the two trainings has `minutes` and the other has not.
+    """
+    if isinstance(loop, BudgetTrainLoop):
+        loop.take_up(meta.get(STATE), meta["iter"])
+    elif meta.get(STATE) is not None:
+        raise UserError(
+            "is of a training with minutes: go on with --cfg-options minutes=N, or start another "
+            "training from it with load_from=FILE instead of --resume."
+        )
     length, began = meta.get(EPOCH_LENGTH), meta.get(EPOCH_BEGAN)
     if isinstance(loop, EpochBasedTrainLoop):
         loop.saved_length = length if _is_count(length) else None
@@ -89,6 +101,8 @@ def _is_rate(value: Any) -> bool:
 def _check_end(runner: Runner, done: int) -> None:
     """Say where nothing is left to train, as with more images a step and so fewer iterations."""
     loop = runner._train_loop
+    if isinstance(loop, BudgetTrainLoop):  # may go on for longer than planned
+        return
     if isinstance(loop, IterBasedTrainLoop) and done >= loop.max_iters:
         warn_of_checkpoint(
             f"it was saved after {done} iterations, and the training has {loop.max_iters}: nothing "

@@ -12,6 +12,7 @@ from .image_scale import follow_image_scale
 from .inheritance import drop_scope
 from .layout import find_files
 from .loaders import fit_loaders
+from .minutes import fit_to_minutes
 from .paths import follow_data_root, point_evaluators, remember_paths
 from .report import Change, print_changes
 from .resumable import make_resumable
@@ -54,7 +55,8 @@ def resolve(
         cfg: the config, after --cfg-options.
         world_size: how many processes train together.
         say: what to do with the list of changes; None for silence.
-        typed: keys given on the command line, which the scaling of the schedule leaves alone.
+        typed: keys given on the command line, which the scaling of the schedule leaves alone,
+            and which must not contradict `minutes`.
 
     Raises:
         UserError: a file that has to be read for this is missing or broken, or what was set by
@@ -65,6 +67,7 @@ def resolve(
         cfg.default_hooks = {}
     changes = [change for step in STEPS for change in step(cfg)]
     changes += scale_schedule(cfg, world_size, typed)
+    changes += fit_to_minutes(cfg, typed)
     changes += describe_schedule(cfg, world_size)
     if say is not None:
         say(changes)

@@ -162,5 +162,6 @@ def _warm_up(cfg: Config) -> str:
         if scheduler.get("type") in ("LinearLR", "OneCycleLR"):
             unit = "epochs" if scheduler.get("by_epoch", True) else "iterations"
             length = scheduler.get("end") or scheduler.get("total_steps")
-            return f"{scheduler.type} over {length} {unit}"
+            limit = ", at most a sixth of the training" if cfg.get("minutes") else ""
+            return f"{scheduler.type} over {length} {unit}{limit}"
     return "none: param_scheduler has no LinearLR"

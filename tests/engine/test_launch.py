@@ -11,6 +11,7 @@ from mmengine.hooks import Hook
 from torch import distributed as torch_distributed
 
 from retina_plugin.engine import launch
+from retina_plugin.engine.budget import stopwatch
 from retina_plugin.errors import Stopped, UserError
 
 
@@ -236,12 +237,56 @@ def test_a_result_file_of_another_kind_is_an_error(config_file, tmp_path, capsys
         "model.bbox_head.num_classes=7",
         "model.neck.type=NoNeck",
         "train_dataloader.dataset.data_root=gone",
+        "minutes=0",
+        "minutes=soon",
+        "minutes=nan",
+        "minutes=3 train_cfg.max_epochs=4",
+        "minutes=3 param_scheduler.1.type=ReduceOnPlateauLR",
     ],
 )
 def test_a_mistake_is_said_before_anything_is_written(config_file, tmp_path, capsys, option):
-    assert train(config_file, option) == 1
+    assert train(config_file, *option.split()) == 1
     assert re.match("error: (?!unexpected)", capsys.readouterr().err.splitlines()[-1])
     assert not (tmp_path / "work").exists()
+
+
+@pytest.fixture
+def ticking(monkeypatch):
+    """A clock on which a fifth of a second passes between any two looks."""
+    ticks = itertools.count()
+    monkeypatch.setattr(stopwatch, "clock", lambda: next(ticks) / 5)
+    return lambda: next(ticks) / 5
+
+
+@pytest.mark.slow
+def test_a_detector_trains_for_minutes_and_goes_on_with_more(config_file, tmp_path, ticking):
+    """A config of epochs; its one epoch is the whole training, however long that is."""
+    assert train(config_file, "minutes=0.5") == 0
+    assert ticking() <= 30
+    (first,) = (tmp_path / "work").glob("iter_*.pth")
+    assert list((tmp_path / "work").glob("best_coco_bbox_mAP_iter_*.pth"))
+    saved = Config.fromfile(tmp_path / "work" / config_file.name)
+    assert (saved.minutes, saved.train_cfg.max_epochs) == (0.5, 1)
+    assert train(config_file, "minutes=0.6", resume="latest") == 0  # is done
+    assert list((tmp_path / "work").glob("iter_*.pth")) == [first]
+
+
+@pytest.mark.slow
+def test_the_time_before_the_imports_counts(config_file, capsys, ticking):
+    assert train(config_file, "minutes=1", began=-60.0) == 1
+    assert "error: minutes=1 is too short: 6" in capsys.readouterr().err
+
+
+def test_a_beginning_that_is_not_known_and_other_loops_stay_as_they_are():
+    for loop, began, wanted in [
+        ({"type": launch.BUDGET_LOOP}, 3.0, {"type": launch.BUDGET_LOOP, "began": 3.0}),
+        ({"type": launch.BUDGET_LOOP}, None, {"type": launch.BUDGET_LOOP}),
+        ({"type": "OtherLoop"}, 3.0, {"type": "OtherLoop"}),
+        (None, 3.0, None),
+    ]:
+        runner = SimpleNamespace(_train_loop=loop)
+        launch.count_from(runner, began)
+        assert runner._train_loop == wanted
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 
+from retina_plugin.engine.loops import end_workers
 from retina_plugin.engine.stopping import StopHook
 from retina_plugin.errors import Stopped
 from retina_plugin.faults.small_training import silence, small_runner
@@ -70,3 +71,19 @@ def test_epochs_of_several_lengths_are_trained_whole(trained):
     assert trained(2, batch_size=4) == 6
     assert trained(3, batch_size=4) == 8
     assert trained(4, batch_size=8) == 9
+
+
+def test_workers_are_ended_with_the_run(tmp_path):
+    """Python's exit would kill them, and complain of it."""
+    loader = {**LOADER, "dataset": SAMPLES, "num_workers": 1, "persistent_workers": True}
+    with silence():
+        runner = small_runner(
+            tmp_path,
+            train_dataloader={**loader, "sampler": {"type": "InfiniteSampler"}},
+            train_cfg={"type": "retina_plugin.IterBasedTrainLoop", "max_iters": 3},
+        )
+        runner.train()
+    (worker,) = runner.train_loop.dataloader_iterator._iterator._workers
+    assert worker.is_alive()
+    end_workers(runner)
+    assert not worker.is_alive()
