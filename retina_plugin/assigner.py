@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Any
 
-import torch
 from mmdet.models.task_modules import AssignResult, BaseAssigner, BboxOverlaps2D
 from mmdet.structures.bbox import get_box_tensor
 from mmengine.structures import InstanceData
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from .bounds import FINITE, FRACTION, check_numbers
 from .errors import UserError
-from .kernels.assignment import match_flat
+from .kernels.assignment import assign_flat, match_flat
 from .matching import MatchRule, match_image
 from .registry import TASK_UTILS
 
@@ -104,11 +103,11 @@ class AnchorAssigner(BaseAssigner):
         regions = None
         if gt_instances_ignore is not None:
             regions = get_box_tensor(gt_instances_ignore.bboxes)
-        codes, best = self.match(anchors, boxes, regions)
-        gt_inds = codes.add_(1)  # MMDetection counts boxes from 1
-        labels = torch.full_like(gt_inds, -1)
-        positive = (gt_inds > 0).nonzero()[:, 0]
-        labels[positive] = gt_instances.labels[gt_inds[positive] - 1].to(labels)
+        device, labels = anchors.device, gt_instances.labels
+        if self._takes_the_cpu(boxes):
+            anchors, boxes, labels = anchors.cpu(), boxes.cpu(), labels.cpu()
+        found = assign_flat(anchors, boxes, labels, self.rule, regions)
+        gt_inds, best, labels = (tensor.to(device) for tensor in found)
         return AssignResult(len(boxes), gt_inds, best, labels=labels)
 
     def match(
@@ -125,12 +124,15 @@ class AnchorAssigner(BaseAssigner):
         the plain one, which never waits for the device.
         """
         device = anchors.device
-        if 0 < self.gpu_assign_thr < len(boxes):
+        if self._takes_the_cpu(boxes):
             anchors, boxes = anchors.cpu(), boxes.cpu()
             valid = None if valid is None else valid.cpu()
         run = match_flat if form in FAST_FORMS else match_image
         codes, best = run(anchors, boxes, self.rule, regions, valid)
         return codes.to(device), best.to(device)
+
+    def _takes_the_cpu(self, boxes: Tensor) -> bool:
+        return 0 < self.gpu_assign_thr < len(boxes)
 
 
 def _check_thresholds(pos_iou_thr: float, neg_iou_thr: float | tuple[float, float]) -> None:

@@ -8,9 +8,11 @@ from ..anchors import AnchorGrid
 from ..matching import MatchRule, background_band, match_image
 from .blocks import excluded_in_blocks, is_near, match_blocks
 from .fallback import CANNOT_RUN, NotAvailable, warn_once
-from .native_match import Matching, write_native
+from .native_match import Matching, Wanted, write_native
 from .triton_parts import triton_match
 from .windows import label_grid
+
+SMALL = 1 << 17  # IoUs of a matrix that is no trouble
 
 
 def match_flat(
@@ -24,15 +26,33 @@ def match_flat(
 
     Any other input, and any other device, is left to plain PyTorch, block after block.
     """
-    fast = {"cpu": _native, "cuda": _triton}.get(anchors.device.type)
-    if fast is not None and _is_known(anchors, [boxes], rule):
-        try:
-            return fast(anchors, boxes, rule, _takes_part(anchors, rule, regions, valid))
-        except CANNOT_RUN as reason:
-            warn_once(f"Anchors are assigned in plain PyTorch, block after block: {reason}.")
-    is_common = len(anchors) > 0 and _has_thresholds(rule)
-    run = match_blocks if is_common else match_image
-    return run(anchors, boxes, rule, regions, valid)
+    codes, best, _ = _fastest(anchors, boxes, rule, _takes_part(anchors, rule, regions, valid))
+    return codes, best
+
+
+def assign_flat(
+    anchors: Tensor,
+    boxes: Tensor,
+    gt_labels: Tensor,
+    rule: MatchRule,
+    regions: Tensor | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The same in MMDetection's codes, the first box being 1, with the boxes' labels (R,).
+
+    Args:
+        anchors: (R, 4) pixels, xyxy.
+        boxes: (G, 4)
+        gt_labels: (G,) on the anchors' device.
+        rule: thresholds and options.
+        regions: crowd or ignore regions.
+
+    Returns:
+        Codes (R,), best IoU (R,), and the label (R,) of each anchor's box, -1 for none.
+    """
+    valid = _takes_part(anchors, rule, regions, None)
+    gt_inds, best, labels = _fastest(anchors, boxes, rule, valid, gt_labels)
+    assert labels is not None
+    return gt_inds, best, labels
 
 
 def fast_codes(
@@ -53,83 +73,158 @@ def fast_codes(
         valid: (N, R) bool, or None where every anchor takes part.
         form: `windowed` (on the CPU), `masked` (nothing waits for the device), or `plain`.
     """
-    if form == "plain":
-        return None
-    anchors = grid.flat()
-    if form == "windowed" and _is_known(anchors, gt_boxes, rule):
+    if form == "windowed":
+        return _on_the_cpu(grid, gt_boxes, rule, ignored_boxes, valid)
+    if form == "masked" and not _has_regions(rule, ignored_boxes) and rule.gt_max_assign_all:
         try:
-            return _native_codes(anchors, gt_boxes, rule, ignored_boxes, valid)
-        except NotAvailable:  # windows need no compiler
-            pass
-    has_regions = rule.ignore_iof_thr > 0 and any(
-        regions is not None and len(regions) > 0 for regions in ignored_boxes
-    )
-    if form == "windowed" and not has_regions and grid.is_regular:
-        return label_grid(grid, gt_boxes, rule, valid)
-    if form == "masked" and not has_regions and rule.gt_max_assign_all:
-        try:
-            code = triton_match(anchors.device.type)
-            return code.label_padded(anchors, _padded(anchors, gt_boxes), rule, valid)
+            code = triton_match(grid.flat().device.type)
+            return code.label_padded(grid.flat(), _padded(grid.flat(), gt_boxes), rule, valid)
         except CANNOT_RUN as reason:
             warn_once(f"Anchors are assigned by the plain form, image after image: {reason}.")
     return None
 
 
-def _is_known(anchors: Tensor, gt_boxes: list[Tensor], rule: MatchRule) -> bool:
-    """Whether the compiled forms compute what the plain one does."""
-    is_usual = anchors.dtype == torch.float32 and anchors.shape[1:] == (4,)
-    return is_usual and _has_thresholds(rule) and is_near(anchors, gt_boxes)
+def _on_the_cpu(
+    grid: AnchorGrid,
+    gt_boxes: list[Tensor],
+    rule: MatchRule,
+    ignored_boxes: list[Tensor | None],
+    valid: Tensor | None,
+) -> Tensor | None:
+    """Codes (N, R) by compiled code, or by windows, which need no compiler."""
+    codes = torch.empty((len(gt_boxes), len(grid.flat())), dtype=torch.long)
+    flags = [None] * len(gt_boxes) if valid is None else list(valid)
+    images = zip(gt_boxes, ignored_boxes, flags, codes, strict=True)
+    try:
+        written = [
+            _write(grid.flat(), boxes, rule, _takes_part(grid.flat(), rule, *rest), Wanted(own))
+            for boxes, *rest, own in images
+        ]
+    except NotAvailable:
+        written = [False]
+    if all(written):
+        return codes
+    if _has_regions(rule, ignored_boxes) or not grid.is_regular:
+        return None
+    return label_grid(grid, gt_boxes, rule, valid)
 
 
-def _has_thresholds(rule: MatchRule) -> bool:
-    """Whether they are what the assigner checks at first; a detector may set others later."""
-    low, high = background_band(rule)
-    return low >= 0 and high > 0 and rule.pos_iou_thr > 0
+def _has_regions(rule: MatchRule, ignored_boxes: list[Tensor | None]) -> bool:
+    given = any(regions is not None and len(regions) > 0 for regions in ignored_boxes)
+    return given and rule.ignore_iof_thr > 0
 
 
 def _takes_part(
     anchors: Tensor, rule: MatchRule, regions: Tensor | None, valid: Tensor | None
 ) -> Tensor | None:
     """Anchors (R,) that take part; None where all do."""
-    if rule.ignore_iof_thr <= 0 or regions is None or len(regions) == 0:
+    if not _has_regions(rule, [regions]):
         return valid
     return ~excluded_in_blocks(anchors, rule, regions, valid)
 
 
-def _native(
-    anchors: Tensor, boxes: Tensor, rule: MatchRule, valid: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    codes = torch.empty(len(anchors), dtype=torch.long)
-    best = torch.empty(len(anchors))
-    write_native(Matching.of(anchors, boxes, valid), rule, codes, best)
-    return codes, best
+Found = tuple[Tensor, Tensor, Tensor | None]  # codes, best IoU, labels if they were given
 
 
-def _native_codes(
+def _fastest(
     anchors: Tensor,
-    gt_boxes: list[Tensor],
+    boxes: Tensor,
     rule: MatchRule,
-    ignored_boxes: list[Tensor | None],
     valid: Tensor | None,
-) -> Tensor:
-    codes = torch.empty((len(gt_boxes), len(anchors)), dtype=torch.long)
-    flags = [None] * len(gt_boxes) if valid is None else list(valid)
-    for own, boxes, regions, flag in zip(codes, gt_boxes, ignored_boxes, flags, strict=True):
-        takes_part = _takes_part(anchors, rule, regions, flag)
-        write_native(Matching.of(anchors, boxes, takes_part), rule, own)
-    return codes
+    gt_labels: Tensor | None = None,
+) -> Found:
+    """What `match_flat` or, with labels, `assign_flat` returns."""
+    given = anchors, boxes, rule, valid, gt_labels
+    fast = {"cpu": _native, "cuda": _triton}.get(anchors.device.type, _blockwise)
+    try:
+        found = fast(*given)
+    except CANNOT_RUN as reason:
+        warn_once(f"Anchors are assigned in plain PyTorch, block after block: {reason}.")
+        found = None
+    return found or _blockwise(*given)
+
+
+def _native(
+    anchors: Tensor,
+    boxes: Tensor,
+    rule: MatchRule,
+    valid: Tensor | None,
+    gt_labels: Tensor | None,
+) -> Found | None:
+    codes, best = torch.empty(len(anchors), dtype=torch.long), torch.empty(len(anchors))
+    wanted = Wanted(codes, best)
+    if gt_labels is not None:
+        if gt_labels.shape != boxes.shape[:1]:
+            return None
+        gt_labels = gt_labels.long().contiguous()
+        wanted = Wanted(codes, best, 1, gt_labels, torch.empty_like(codes))
+    is_written = _write(anchors, boxes, rule, valid, wanted)
+    return (codes, best, wanted.labels) if is_written else None
+
+
+def _write(
+    anchors: Tensor, boxes: Tensor, rule: MatchRule, valid: Tensor | None, wanted: Wanted
+) -> bool:
+    """Run the compiled code if it knows the input."""
+    if not _is_usual(anchors, boxes, rule):
+        return False
+    given = Matching.of(anchors, boxes, valid)
+    if given is None:
+        return False
+    write_native(given, rule, wanted)
+    return True
 
 
 def _triton(
-    anchors: Tensor, boxes: Tensor, rule: MatchRule, valid: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    if not rule.gt_max_assign_all:
-        raise NotAvailable("gt_max_assign_all=False has no Triton kernel")
+    anchors: Tensor,
+    boxes: Tensor,
+    rule: MatchRule,
+    valid: Tensor | None,
+    gt_labels: Tensor | None,
+) -> Found | None:
+    is_known = _is_usual(anchors, boxes, rule) and rule.gt_max_assign_all
+    if not is_known or not is_near(anchors, boxes):
+        return None
     best = anchors.new_empty((1, len(anchors)))
     flags = None if valid is None else valid[None]
     code = triton_match(anchors.device.type)
-    codes = code.label_padded(anchors.contiguous(), _padded(anchors, [boxes]), rule, flags, best)
-    return codes[0], best[0]
+    codes = code.label_padded(anchors.contiguous(), boxes[None], rule, flags, best)
+    return _with_labels(codes[0], best[0], gt_labels)
+
+
+def _blockwise(
+    anchors: Tensor,
+    boxes: Tensor,
+    rule: MatchRule,
+    valid: Tensor | None,
+    gt_labels: Tensor | None,
+) -> Found:
+    if len(anchors) * len(boxes) > SMALL and _has_thresholds(rule):
+        return _with_labels(*match_blocks(anchors, boxes, rule, valid), gt_labels)
+    return _with_labels(*match_image(anchors, boxes, rule, None, valid), gt_labels)
+
+
+def _with_labels(codes: Tensor, best: Tensor, gt_labels: Tensor | None) -> Found:
+    """With labels in MMDetection's codes."""
+    if gt_labels is None:
+        return codes, best, None
+    gt_inds, labels = codes.add_(1), torch.full_like(codes, -1)
+    positive = (gt_inds > 0).nonzero()[:, 0]
+    labels[positive] = gt_labels[gt_inds[positive] - 1].to(labels)
+    return gt_inds, best, labels
+
+
+def _is_usual(anchors: Tensor, boxes: Tensor, rule: MatchRule) -> bool:
+    """Whether the compiled forms know types, shapes and thresholds."""
+    are_boxes = len(anchors) > 0 and anchors.shape[1:] == boxes.shape[1:] == (4,)
+    is_single = anchors.dtype == boxes.dtype == torch.float32
+    return are_boxes and is_single and anchors.device == boxes.device and _has_thresholds(rule)
+
+
+def _has_thresholds(rule: MatchRule) -> bool:
+    """Whether they are what the assigner checks at first; a detector may set others later."""
+    low, high = background_band(rule)
+    return low >= 0 and high > 0 and rule.pos_iou_thr > 0
 
 
 def _padded(anchors: Tensor, gt_boxes: list[Tensor]) -> Tensor:

@@ -34,7 +34,7 @@ class Blocks:
     def of(cls, anchors: Tensor, takes_part: Tensor, boxes: Tensor) -> "Blocks":
         """Cut anchors (R, 4) into blocks; the last one is filled up with anchors of no part."""
         good = valid_boxes(boxes).to(anchors.device)
-        can_skip = is_near(anchors, [boxes])
+        can_skip = is_near(anchors, boxes)
         boxes = boxes.to(anchors)
         missing = -len(anchors) % BLOCK
         anchors = torch.cat([anchors, anchors[:1].expand(missing, 4)]).unflatten(0, (-1, BLOCK))
@@ -57,26 +57,29 @@ class Blocks:
             yield block, box, overlap.masked_fill_(~self.takes_part[block], 0)
 
 
-def is_near(anchors: Tensor, gt_boxes: list[Tensor]) -> bool:
-    """Whether no IoU of anchors (R, 4) with a valid box can overflow or become NaN."""
+def is_near(anchors: Tensor, boxes: Tensor) -> bool:
+    """Whether no IoU of anchors (R, 4) with a valid box (G, 4) can overflow or become NaN."""
     if anchors.dtype not in (torch.float32, torch.float64) or len(anchors) == 0:
         return False
-    boxes = torch.cat(gt_boxes)
     low, high = anchors.aminmax()
-    near = boxes.abs().amax(dim=-1) <= FAR
-    return bool((low >= -FAR) & (high <= FAR) & (near | ~valid_boxes(boxes)).all().to(low.device))
+    near = (boxes.abs() <= FAR).all(-1) | ~valid_boxes(boxes)
+    return bool((low >= -FAR) & (high <= FAR) & near.all().to(low.device))
 
 
 def match_blocks(
-    anchors: Tensor,
-    boxes: Tensor,
-    rule: MatchRule,
-    regions: Tensor | None = None,
-    valid: Tensor | None = None,
+    anchors: Tensor, boxes: Tensor, rule: MatchRule, valid: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Codes (R,) and best IoU (R,): `match_image`, whose thresholds here are above 0."""
-    excluded = excluded_in_blocks(anchors, rule, regions, valid)
-    blocks = Blocks.of(anchors, ~excluded, boxes)
+    """Codes (R,) and best IoU (R,) as `match_image` returns them, for thresholds above 0.
+
+    Args:
+        anchors: (R, 4), at least one.
+        boxes: (G, 4)
+        rule: thresholds and options; ignore regions are not looked at.
+        valid: (R,) bool, or None where every anchor takes part.
+    """
+    if valid is None:
+        valid = torch.ones(len(anchors), dtype=torch.bool, device=anchors.device)
+    blocks = Blocks.of(anchors, valid, boxes)
     best = anchors.new_zeros(blocks.anchors.shape[:2])
     goals = anchors.new_zeros(len(boxes))
     for block, box, overlap in blocks.overlaps():
@@ -89,7 +92,7 @@ def match_blocks(
     codes = torch.where(is_background(best, rule) | without_box, BACKGROUND, IGNORED)
     codes = torch.where(best >= rule.pos_iou_thr, matched, codes)
     codes = torch.where(claimed >= 0, claimed, codes)
-    return codes.masked_fill_(excluded, IGNORED), best.masked_fill(excluded, -1)
+    return codes.masked_fill_(~valid, IGNORED), best.masked_fill(~valid, -1)
 
 
 def excluded_in_blocks(

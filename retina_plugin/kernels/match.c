@@ -2,8 +2,9 @@
  *
  * Neither pass keeps an IoU. A block skips the boxes that do not touch its extent. IoU is computed
  * by the steps of boxes.py: iou, each rounded on its own (compiled without fused multiply-add), so
- * that equal is equal. The caller makes sure that coordinates are finite and their products too.
+ * that equal is equal. `prepare` says whether all of them are finite.
  */
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -90,8 +91,51 @@ static float highest(const float *iou) {
 
 static int first_of(const float *iou, float value) {
     int j = 0;
-    while (iou[j] != value) j++;
+    while (j < BLOCK - 1 && iou[j] != value) j++;
     return j;
+}
+
+static inline int is_box(const float *box) {
+    int finite = 1;
+    for (int side = 0; side < 4; side++) finite &= fabsf(box[side]) < INFINITY;
+    return finite && box[2] - box[0] > 0 && box[3] - box[1] > 0;
+}
+
+static inline int is_near(const float *box, float far) {
+    int near = 1;
+    for (int side = 0; side < 4; side++) near &= fabsf(box[side]) <= far;
+    return near;
+}
+
+/* Copy the boxes; one without area, or not finite, becomes (0, 0, 0, 0), which overlaps nothing.
+ * Returns 0 where an anchor that takes part or a box is farther than `far`, 1 without any box, 2
+ * otherwise. */
+int prepare(const float *anchors, const uint8_t *valid, int64_t count, const float *boxes,
+            int64_t box_count, float far, float *clean) {
+    int near = 1, found = 1;
+    for (int64_t j = 0; j < count; j++)
+        near &= is_near(anchors + 4 * j, far) | (valid && !valid[j]);
+    for (int64_t box = 0; box < box_count; box++) {
+        int good = is_box(boxes + 4 * box);
+        for (int side = 0; side < 4; side++)
+            clean[4 * box + side] = good ? boxes[4 * box + side] : 0;
+        near &= is_near(clean + 4 * box, far);
+        found |= good << 1;
+    }
+    return near ? found & 2 ? 2 : 1 : 0;
+}
+
+/* Of each box the best IoU in any share, `best` and `where` (shares, box_count), becomes its goal,
+ * in the first share: the IoU with which it claims an anchor, -1 where it claims none. */
+void set_goals(float *best, int64_t *where, int64_t shares, int64_t box_count, float least) {
+    for (int64_t box = 0; box < box_count; box++) {
+        for (int64_t at = box + box_count; at < shares * box_count; at += box_count) {
+            if (best[at] <= best[box]) continue;
+            best[box] = best[at];
+            where[box] = where[at];
+        }
+        if (!(best[box] > 0 && best[box] >= least)) best[box] = -1;
+    }
 }
 
 /* The highest IoU of each box with the anchors first .. first + count - 1, and the first of them
@@ -114,12 +158,13 @@ void best_overlaps(const float *anchors, const uint8_t *valid, int64_t first, in
     }
 }
 
-/* Codes of the anchors first .. first + count - 1, and their best IoU where that is asked for.
- * The first box of the best IoU decides, then the last box that claims the anchor: by an IoU equal
+/* Codes of the anchors first .. first + count - 1, in which the first box is `base`; their best IoU
+ * and the labels of their boxes, -1 for none, where those are asked for. The first box of the best IoU decides, then the last box that claims the anchor: by an IoU equal
  * to its goal, or, where `where` is given and the goal is not negative, by naming the anchor. */
 void write_codes(const float *anchors, const uint8_t *valid, int64_t first, int64_t count,
                  const float *boxes, int64_t box_count, const float *goals, const int64_t *where,
-                 float low, float high, float positive_from, int64_t *codes, float *best) {
+                 float low, float high, float positive_from, int64_t base, int64_t *codes,
+                 float *best, const int64_t *box_labels, int64_t *labels) {
     Anchors block;
     float iou[BLOCK], own[BLOCK];
     int32_t matched[BLOCK], claimed[BLOCK];
@@ -148,8 +193,10 @@ void write_codes(const float *anchors, const uint8_t *valid, int64_t first, int6
             code = own[j] >= positive_from ? matched[j] : code;
             code = claimed[j] >= 0 ? claimed[j] : code;
             int takes_part = !valid || valid[start + j];
-            codes[start + j] = takes_part ? code : IGNORED;
+            code = takes_part ? code : IGNORED;
+            codes[start + j] = code + base;
             if (best) best[start + j] = takes_part ? own[j] : -1;
+            if (labels) labels[start + j] = code >= 0 ? box_labels[code] : -1;
         }
     }
 }

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..boxes import valid_boxes
 from ..matching import MatchRule, background_band
+from .blocks import FAR
 from .native import library, pointer
 from .threads import shared_out
 
 PAIRS = 1 << 22  # of anchor and box in a share: for fewer a thread is not worth waking
-NO_CLAIM = -1.0
 
 
 @dataclass(frozen=True)
@@ -21,37 +20,55 @@ class Matching:
 
     anchors: Tensor  # (R, 4) float32
     valid: Tensor | None  # (R,) bool
-    boxes: Tensor  # (G, 4) float32, all finite
-    has_box: bool  # whether any of them has an area
+    boxes: Tensor  # (G, 4) float32; one that is no box is (0, 0, 0, 0)
+    has_box: bool
 
     @classmethod
-    def of(cls, anchors: Tensor, boxes: Tensor, valid: Tensor | None) -> "Matching":
-        """Replace a box without area, or not finite, by (0, 0, 0, 0), which overlaps nothing."""
-        good = valid_boxes(boxes)
-        return cls(
-            anchors=anchors.contiguous(),
-            valid=None if valid is None else valid.contiguous(),
-            boxes=torch.where(good[:, None], boxes.to(anchors), 0).contiguous(),
-            has_box=bool(good.any()),
+    def of(cls, anchors: Tensor, boxes: Tensor, valid: Tensor | None) -> "Matching | None":
+        """None where an IoU could overflow or become NaN.
+
+        Args:
+            anchors: (R, 4) float32.
+            boxes: (G, 4) float32.
+            valid: (R,) bool.
+
+        Raises:
+            NotAvailable: there is no compiler, or it failed.
+        """
+        anchors, boxes = anchors.contiguous(), boxes.contiguous()
+        valid = None if valid is None else valid.contiguous()
+        clean = torch.empty(len(boxes), 4)
+        found = library("match").prepare(
+            pointer(anchors),
+            pointer(valid),
+            ctypes.c_int64(len(anchors)),
+            pointer(boxes),
+            ctypes.c_int64(len(boxes)),
+            ctypes.c_float(FAR),
+            pointer(clean),
         )
+        return cls(anchors, valid, clean, has_box=found == 2) if found else None
 
 
-def write_native(
-    given: Matching, rule: MatchRule, codes: Tensor, best: Tensor | None = None
-) -> None:
-    """Fill in the codes (R,) of all anchors, and their best IoU (R,) where it is asked for.
+@dataclass(frozen=True)
+class Wanted:
+    """What match.c fills in, contiguous tensors of the R anchors."""
 
-    Args:
-        given: coordinates and areas that are far from overflowing.
-        rule: thresholds and options; ignore regions are not looked at.
-        codes: int64, contiguous.
-        best: float32, contiguous.
+    codes: Tensor  # (R,) int64
+    best: Tensor | None = None  # (R,) float32, best IoU
+    base: int = 0  # code of the first box
+    box_labels: Tensor | None = None  # (G,) int64
+    labels: Tensor | None = None  # (R,) int64
 
-    Raises:
-        NotAvailable: there is no compiler, or it failed.
+
+def write_native(given: Matching, rule: MatchRule, wanted: Wanted) -> None:
+    """Fill in what is wanted; ignore regions are not looked at.
+
+    PyTorch's own functions are left out: one that runs on several threads waits for all of them,
+    which on a busy machine takes longer than the assignment.
     """
     code = library("match")
-    goals, where = _claims(code, given, rule)
+    goals, where = _goals(code, given, rule)
     low, high = background_band(rule)
     low = low if given.has_box else 0.0  # without a box all is background
 
@@ -59,33 +76,30 @@ def write_native(
         code.write_codes(
             *_arguments(given, first, count),
             pointer(goals),
-            pointer(where),
+            pointer(None if rule.gt_max_assign_all else where),
             *map(ctypes.c_float, (low, high, rule.pos_iou_thr)),
-            pointer(codes),
-            pointer(best),
+            ctypes.c_int64(wanted.base),
+            *map(pointer, (wanted.codes, wanted.best, wanted.box_labels, wanted.labels)),
         )
 
     shared_out(part, len(given.anchors), _unit(given))
 
 
-def _claims(code: ctypes.CDLL, given: Matching, rule: MatchRule) -> tuple[Tensor, Tensor | None]:
-    """The IoU (G,) with which each box claims an anchor, and, where it claims one only, which."""
-    if not rule.match_low_quality:
-        return torch.full((len(given.boxes),), NO_CLAIM), None
+def _goals(code: ctypes.CDLL, given: Matching, rule: MatchRule) -> tuple[Tensor, Tensor]:
+    """Of each box the IoU (G,) with which it claims an anchor, and the first anchor (G,) of it."""
 
     def part(first: int, count: int) -> tuple[Tensor, Tensor]:
         best = torch.zeros(len(given.boxes))
         where = torch.zeros(len(given.boxes), dtype=torch.long)
-        code.best_overlaps(*_arguments(given, first, count), pointer(best), pointer(where))
+        if rule.match_low_quality:
+            code.best_overlaps(*_arguments(given, first, count), pointer(best), pointer(where))
         return best, where
 
-    parts, places = zip(*shared_out(part, len(given.anchors), _unit(given)), strict=True)
-    every = torch.stack(parts)  # (shares, G)
-    best = every.amax(dim=0)
-    goals = torch.where((best > 0) & (best >= rule.min_pos_iou), best, NO_CLAIM)
-    if rule.gt_max_assign_all:
-        return goals, None
-    return goals, torch.stack(places).masked_fill(every < best, len(given.anchors)).amin(dim=0)
+    best, where = zip(*shared_out(part, len(given.anchors), _unit(given)), strict=True)
+    goals, places = torch.stack(best), torch.stack(where)  # (shares, G)
+    shape = map(ctypes.c_int64, goals.shape)
+    code.set_goals(pointer(goals), pointer(places), *shape, ctypes.c_float(rule.min_pos_iou))
+    return goals[0], places[0]
 
 
 def _unit(given: Matching) -> int:
@@ -94,7 +108,7 @@ def _unit(given: Matching) -> int:
 
 
 def _arguments(given: Matching, first: int, count: int) -> tuple[ctypes._SimpleCData, ...]:
-    """What both C functions begin with."""
+    """What the functions begin with that run on a share."""
     return (
         pointer(given.anchors),
         pointer(given.valid),

@@ -122,7 +122,7 @@ static int64_t best_of(const float *scores, int64_t count) {
     for (int lane = 0; lane < LANES; lane++) best = larger(best, lanes[lane]);
     for (int64_t j = whole; j < count; j++) best = larger(best, scores[j]);
     if (best == REMOVED) return count;
-    while (scores[at] != best) at++;
+    while (at < count && scores[at] != best) at++;
     return at;
 }
 

@@ -1,4 +1,8 @@
-"""NMS by compiled C on a CPU (suppress.c), by plain PyTorch anywhere else; equals `nms.py`."""
+"""NMS by compiled C (suppress.c), or else by plain PyTorch; equals `nms.py`.
+
+Boxes on an accelerator are copied to the CPU and back: the plain forms wait for the device many
+times, these two or three times.
+"""
 
 import ctypes
 
@@ -22,7 +26,8 @@ def nms(
     """Indices of the boxes (N, 4) that `nms.nms` keeps, whose arguments these are."""
     if _is_known(boxes):
         try:
-            return _nms(boxes, scores, iou_threshold, offset, at_most)
+            kept = _nms(boxes.cpu(), scores.cpu(), iou_threshold, offset, at_most)
+            return kept.to(boxes.device)
         except NotAvailable as reason:
             _say_plain(reason)
     return plain.nms(boxes, scores, iou_threshold, offset, at_most)
@@ -41,16 +46,16 @@ def soft_nms(
     options = iou_threshold, sigma, min_score, method, offset
     if _is_known(boxes) and _is_known(scores) and bool(scores.isfinite().all()):
         try:
-            return _soft_nms(boxes, scores, *options)
+            found, picked = _soft_nms(boxes.cpu(), scores.cpu(), *options)
+            return found.to(boxes.device), picked.to(boxes.device)
         except NotAvailable as reason:
             _say_plain(reason)
     return plain.soft_nms(boxes, scores, *options)
 
 
 def _is_known(values: Tensor) -> bool:
-    """Whether they are on the CPU and computed in float32."""
-    wide = torch.promote_types(values.dtype, torch.float32)
-    return values.device.type == "cpu" and wide == torch.float32
+    """Whether they are computed in float32."""
+    return torch.promote_types(values.dtype, torch.float32) == torch.float32
 
 
 def _say_plain(reason: NotAvailable) -> None:

@@ -5,7 +5,7 @@ import torch
 
 from retina_plugin.compat.torch_features import OutOfMemoryError
 from retina_plugin.kernels import assignment, native_match
-from retina_plugin.kernels.assignment import fast_codes, match_flat
+from retina_plugin.kernels.assignment import assign_flat, fast_codes, match_flat
 from retina_plugin.kernels.fallback import NotAvailable, warn_once
 from retina_plugin.matching import PAPER_RULE, MatchRule, label_anchors, match_image
 
@@ -76,7 +76,11 @@ def test_flat_anchors_equal_the_plain_form(images):
         assert_equal(match_flat(*image), match_image(*image))
 
 
-def test_flat_anchors_without_a_compiler_equal_the_plain_form(images, no_compiler, logged):
+@pytest.mark.parametrize("small", [0, 10**9])
+def test_flat_anchors_without_a_compiler_equal_the_plain_form(
+    images, small, no_compiler, logged, monkeypatch
+):
+    monkeypatch.setattr(assignment, "SMALL", small)
     warn_once.cache_clear()
     for image in images[::5]:
         assert_equal(match_flat(*image), match_image(*image))
@@ -109,6 +113,22 @@ def test_anchors_that_change_in_place_are_assigned_anew(make_grid):
     for _ in range(2):
         assert_equal(match_flat(anchors, BOXES[0], PAPER_RULE), match_image(anchors, BOXES[0]))
         anchors += 7.5
+
+
+def test_labels_of_another_number_than_boxes_are_not_read_beyond_their_end(make_grid):
+    anchors, boxes = make_grid(64, 64).flat(), BOXES[0].repeat(3, 1)
+    with pytest.raises(IndexError):
+        assign_flat(anchors, boxes, torch.zeros(1, dtype=torch.long), PAPER_RULE)
+
+
+def test_labels_and_codes_are_those_of_mmdetection(images):
+    for anchors, boxes, rule, regions, _ in images[::3]:
+        labels = torch.arange(len(boxes)) * 7
+        gt_inds, best, found = assign_flat(anchors, boxes, labels, rule, regions)
+        codes, expected = match_image(anchors, boxes, rule, regions)
+        assert torch.equal(gt_inds, codes + 1)
+        torch.testing.assert_close(best, expected, rtol=0, atol=0, equal_nan=True)
+        assert torch.equal(found, torch.where(codes >= 0, codes * 7, -1))
 
 
 @pytest.mark.parametrize("low_quality", [True, False])

@@ -11,35 +11,36 @@ from retina_plugin.matching import PAPER_RULE, MatchRule, excluded_anchors, matc
 BOX = torch.tensor([[4.0, 4.0, 40.0, 44.0]])
 
 
-def assert_equal(found, expected):
+def assert_equals_the_plain_form(anchors, boxes, rule, regions=None, valid=None):
+    """Without the regions, which come in as flags."""
+    found = match_blocks(anchors, boxes, rule, valid)
+    expected = match_image(anchors, boxes, rule, None, valid)
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=0, equal_nan=True)
 
 
 def test_codes_and_overlaps_equal_the_plain_form(images):
     for image in images:
-        assert_equal(match_blocks(*image), match_image(*image))
+        assert_equals_the_plain_form(*image)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_other_types_of_anchors_equal_the_plain_form(images, dtype):
     for anchors, *image in images[::5]:
-        anchors = anchors.to(dtype)
-        assert_equal(match_blocks(anchors, *image), match_image(anchors, *image))
+        assert_equals_the_plain_form(anchors.to(dtype), *image)
 
 
 def test_parts_of_bounded_size_give_the_same(images, monkeypatch):
     monkeypatch.setattr(blocks, "AT_ONCE", {"cpu": 3 * blocks.BLOCK})
     for image in images[::5]:
-        assert_equal(match_blocks(*image), match_image(*image))
+        assert_equals_the_plain_form(*image)
 
 
 def test_no_boxes_leave_background(make_grid):
     anchors = make_grid(64, 64).flat()
     rule = MatchRule(neg_iou_thr=(0.1, 0.4))
     valid = torch.arange(len(anchors)) % 2 == 0
-    expected = match_image(anchors, BOX[:0], rule, None, valid)
-    assert_equal(match_blocks(anchors, BOX[:0], rule, None, valid), expected)
+    assert_equals_the_plain_form(anchors, BOX[:0], rule, None, valid)
 
 
 @pytest.mark.parametrize("wrt_candidates", [True, False])
@@ -68,7 +69,9 @@ def test_memory_grows_with_the_anchors_and_not_with_the_matrix(make_grid, make_b
 def test_far_anchors_and_boxes_are_told_apart(value, near):
     anchors = torch.tensor([[0.0, 0.0, 8.0, 8.0]])
     moved = torch.tensor([[0.0, 0.0, max(value, 8.0), 8.0]]) + min(value, 0)
-    assert is_near(moved, [BOX]) is near
-    assert is_near(anchors, [BOX, moved]) is (near or value == torch.inf)  # that one is no box
-    assert not is_near(anchors.half(), [BOX])
-    assert not is_near(anchors[:0], [BOX])
+    assert is_near(moved, BOX) is near
+    assert is_near(anchors, torch.cat([BOX, moved])) is (
+        near or value == torch.inf
+    )  # that one is no box
+    assert not is_near(anchors.half(), BOX)
+    assert not is_near(anchors[:0], BOX)

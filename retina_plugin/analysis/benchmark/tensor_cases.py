@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from mmdet.models.losses import FocalLoss as StockFocalLoss
@@ -17,6 +18,7 @@ from ...matching import PAPER_RULE
 from ...targets import target_form
 from .setting import OURS, STOCK, Cases, Setting, boxes_of, grid_of
 
+MEMINFO = Path("/proc/meminfo")
 STOCK_MATRICES = 11  # (G, R) of float32 at a time, as MMDetection's bbox_overlaps says of itself
 
 
@@ -84,4 +86,7 @@ def _is_too_much_for_stock(setting: Setting) -> bool:
 def _free_bytes(device: str) -> int:
     if device == "cuda":
         return torch.cuda.mem_get_info()[0]
+    if MEMINFO.exists():  # counts the page cache, which gives way
+        lines = MEMINFO.read_text().splitlines()
+        return next(int(x.split()[1]) << 10 for x in lines if x.startswith("MemAvailable:"))
     return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -43,6 +43,14 @@ def test_stock_is_left_out_where_its_matrices_do_not_fit(stage, monkeypatch):
     assert STOCK not in STAGES[stage](SMALL)
 
 
+def test_memory_of_the_page_cache_counts_as_free(tmp_path, monkeypatch):
+    (tmp_path / "meminfo").write_text("MemFree:  10 kB\nMemAvailable:  3000 kB\nBuffers:  1 kB\n")
+    monkeypatch.setattr(tensor_cases, "MEMINFO", tmp_path / "meminfo")
+    assert tensor_cases._free_bytes("cpu") == 3000 * 1024
+    monkeypatch.setattr(tensor_cases, "MEMINFO", tmp_path / "none")
+    assert tensor_cases._free_bytes("cpu") > 0
+
+
 def test_targets_are_equal():
     cases = STAGES["targets"](replace(SMALL, batch=2))
     stock, ours = cases[STOCK](), cases[OURS]()
