@@ -19,7 +19,7 @@ from mmengine.runner import runner as mmengine_runner
 from mmengine.utils.dl_utils import collect_env
 
 from retina_plugin.engine.mmdet_tools import find_tool
-from retina_plugin.errors import UserError
+from retina_plugin.errors import Stopped, UserError
 from retina_plugin.faults.tiny_training import TINY_DETECTOR, WITHOUT_WORKERS
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -91,6 +91,12 @@ ALONE = {
     "OptimWrapper": {"optim_wrapper.type": "retina_plugin.MixedPrecisionOptimWrapper"},
 }
 RUNNER = {"runner_type": "retina_plugin.Runner"}
+# What docs/beside_mmdetection.md lists for exact resume, one by one.
+PARTS = {
+    "default_hooks.checkpoint.type": "retina_plugin.CheckpointHook",
+    "train_cfg.type": "retina_plugin.EpochBasedTrainLoop",
+}
+HOOKS_ALONE = 'dict(type="retina_plugin.StopHook"), dict(type="retina_plugin.SeedHook"),'
 
 
 @HOOKS.register_module()
@@ -173,17 +179,22 @@ def test_a_loss_that_is_not_finite_ends_in_our_diagnosis(write, call, tmp_path):
     assert list((tmp_path / "work_dirs" / "mine").rglob("report.json"))
 
 
-def test_a_run_that_a_signal_ended_goes_on_to_the_same_weights(write, call, tmp_path, capsys):
-    options = {**RUNNER, "train_cfg.max_epochs": 2}
-    call("train", write(), "--work-dir", tmp_path / "whole", **options)
+@pytest.mark.parametrize("by", ["the runner", "single parts"])
+def test_a_run_that_a_signal_ended_goes_on_to_the_same_weights(by, write, call, tmp_path, capsys):
+    options = {"train_cfg.max_epochs": 2, **(RUNNER if by == "the runner" else PARTS)}
+    hooks = HOOKS_ALONE if by == "single parts" else ""
+    call("train", write(f"custom_hooks = [{hooks}]"), "--work-dir", tmp_path / "whole", **options)
     cut = tmp_path / "cut"
-    hook = 'custom_hooks = [dict(type="SignalBesideHook", iteration=3)]'
-    with pytest.raises(SystemExit) as ended:
-        call("train", write(hook), "--work-dir", cut, **options)
-    assert ended.value.code == 128 + signal.SIGTERM
-    assert "stopped by SIGTERM after iteration 3, saved in" in capsys.readouterr().err
+    signals = f'custom_hooks = [{hooks} dict(type="SignalBesideHook", iteration=3)]'
+    with pytest.raises((SystemExit, Stopped)) as ended:
+        call("train", write(signals), "--work-dir", cut, **options)
+    said = capsys.readouterr().err if by == "the runner" else str(ended.value)
+    assert "stopped by SIGTERM after iteration 3, saved in" in said
+    if by == "the runner":
+        assert ended.value.code == 128 + signal.SIGTERM
     assert (cut / "last_checkpoint").read_text() == "iter_3.pth"
-    call("train", write(), "--work-dir", cut, "--resume", **options)
+    resumed = write(f"custom_hooks = [{hooks}]")
+    call("train", resumed, "--work-dir", cut, "--resume", **options)
     expected, got = (weights(folder / "epoch_2.pth") for folder in (tmp_path / "whole", cut))
     assert all(torch.equal(got[name], value) for name, value in expected.items())
 

@@ -38,8 +38,8 @@ def _fetch(url: str) -> Path:
     prefix = named_hash(path.name)
     if path.is_file() and has_hash(path, prefix):
         return path
+    _make_writable(path.parent)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(url, str(path), prefix, progress=sys.stderr.isatty())
     except (OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", error)
@@ -53,6 +53,20 @@ def _fetch(url: str) -> Path:
             f"{path}, or give the path of a file that you trust."
         ) from error
     return path
+
+
+def _make_writable(folder: Path) -> None:
+    reason = "it is read-only"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return
+    except OSError as error:
+        reason = error.strerror or str(error)
+    raise UserError(
+        f"Weights cannot be downloaded to {folder} ({reason}): set the variable TORCH_HOME to a "
+        "folder that can be written to."
+    )
 
 
 def cached_path(url: str) -> Path:

@@ -81,6 +81,8 @@ def import_or_explain(name: str) -> ModuleType:
         absent = isinstance(error, ModuleNotFoundError) and error.name == name
         problem = "is not installed" if absent else f"cannot be imported ({error})"
         raise ImportError(f"retina_plugin needs {name}, which {problem}: {REMEDY}.") from error
+    except RuntimeError as error:  # as yapf's, which MMEngine imports, where a user has no home
+        raise ImportError(f"{name} cannot be imported: {error}.") from error
 
 
 def check_pkg_resources() -> None:

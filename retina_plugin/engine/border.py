@@ -17,6 +17,8 @@ _WORKER_TEXT = re.compile(rf"{UserError.__module__}\.{UserError.__name__}: (.*)"
 
 # PyTorch's words for a worker that ended without an error of its own.
 _WORKER_ENDED = re.compile(r"DataLoader worker.*?(killed by signal: [\w ]+\w|exited unexpectedly)")
+# Its words, of several versions, where the machine's memory is full.
+_CPU_IS_FULL = re.compile(r"DefaultCPUAllocator: (can't allocate|not enough) memory")
 
 CTRL_C = 128 + signal.SIGINT
 
@@ -45,6 +47,11 @@ def in_one_sentence(error: BaseException) -> str | None:
         return _first_line(error)
     if isinstance(error, OutOfMemoryError):
         return f"{_first_line(error)} Try a smaller train_dataloader.batch_size."
+    if isinstance(error, MemoryError) or _CPU_IS_FULL.search(str(error)):
+        return (
+            "the machine has too little memory left; try a smaller train_dataloader.batch_size or "
+            "image_scale, or fewer num_workers."
+        )
     ended = _WORKER_ENDED.search(str(error)) if isinstance(error, RuntimeError) else None
     if ended:
         return (

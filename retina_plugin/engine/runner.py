@@ -23,6 +23,7 @@ from .border import in_one_sentence
 from .distributed import is_first, join_processes, leave_processes, world_size
 from .lifetime import follow_starter
 
+SAID = UserError, RuntimeError, MemoryError
 OURS = f"{SCOPE}.Runner"
 
 
@@ -112,16 +113,17 @@ def prepared(cfg: Config) -> Config:
 
 
 def end_in_a_sentence() -> None:
-    """Show an uncaught `UserError` as one sentence; every other error as before."""
+    """Show an uncaught `UserError`, or full memory, as one sentence; other errors as before."""
     before = sys.excepthook
     if getattr(before, "shows_sentences", False):
         return
 
     def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> Any:
-        if isinstance(error, UserError):
-            print(f"error: {in_one_sentence(error)}", file=sys.stderr, flush=True)
-        else:
+        sentence = in_one_sentence(error) if isinstance(error, SAID) else None
+        if sentence is None:
             before(kind, error, trace)
+        else:
+            print(f"error: {sentence}", file=sys.stderr, flush=True)
 
     show.shows_sentences = True  # type: ignore[attr-defined]
     sys.excepthook = show

@@ -113,17 +113,20 @@ def _processor() -> str:
 @cache
 def _folder() -> Path:
     """The user's own cache; a folder of this process where that is not to be trusted."""
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = root / "retina_plugin"
+    return _own_cache() or Path(tempfile.mkdtemp(prefix="retina_plugin-"))
+
+
+def _own_cache() -> Path | None:
+    """None where it cannot be made, written to, or is not the user's alone."""
     try:
+        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        folder = root / "retina_plugin"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.stat()
         private = status.st_uid == os.getuid() and not status.st_mode & 0o022
-    except OSError:
-        private = False
-    if private and os.access(folder, os.W_OK):
-        return folder
-    return Path(tempfile.mkdtemp(prefix="retina_plugin-"))
+    except (OSError, RuntimeError):  # the second where a user has no home at all
+        return None
+    return folder if private and os.access(folder, os.W_OK) else None
 
 
 def _compile(source: Path, target: Path) -> None:

@@ -76,6 +76,19 @@ def test_without_network_the_error_names_file_place_and_way_out(tmp_path, cache)
     assert "model.backbone.init_cfg=None" in sentence
 
 
+def test_a_cache_that_cannot_be_written_is_named_with_the_variable_to_set(
+    tmp_path, monkeypatch, serve
+):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(downloads.torch.hub, "get_dir", lambda: str(tmp_path / "file"))
+    with pytest.raises(UserError, match=r"cannot be downloaded to .*file.*: set .* TORCH_HOME"):
+        fetch(serve("r50-00000000.pth"))
+    monkeypatch.setattr(downloads.torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(downloads.os, "access", lambda *_: False)
+    with pytest.raises(UserError, match=r"\(it is read-only\): set"):
+        fetch(serve("r50-00000000.pth"))
+
+
 def test_the_query_of_a_url_is_no_part_of_the_name(cache):
     url = f"https://host/a/r50-{HASH[:8]}.pth?download=true"
     assert cached_path(url) == cache / f"r50-{HASH[:8]}.pth"

@@ -33,6 +33,13 @@ def test_a_package_that_refuses_its_neighbours_is_quoted(monkeypatch, tmp_path):
         import_or_explain("strict_package")
 
 
+def test_a_package_that_fails_is_quoted_alone(monkeypatch, tmp_path):
+    (tmp_path / "homeless_package.py").write_text("raise RuntimeError('set an absolute HOME')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ImportError, match=r"^homeless_package cannot be imported: set an"):
+        import_or_explain("homeless_package")
+
+
 def test_a_missing_package_behind_a_package_is_quoted(monkeypatch, tmp_path):
     (tmp_path / "leaning_package.py").write_text("import absent_package")
     monkeypatch.syspath_prepend(tmp_path)

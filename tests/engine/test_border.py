@@ -71,6 +71,26 @@ def test_a_full_gpu_says_what_to_try():
 
 
 @pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate "
+            "memory: you tried to allocate 104857600 bytes. Error code 12"
+        ),
+    ],
+)
+def test_a_full_machine_says_what_to_try(error):
+    assert in_one_sentence(error).startswith("the machine has too little memory left; try a small")
+
+
+def test_a_full_machine_is_known_by_pytorchs_own_words():
+    with pytest.raises(RuntimeError) as full:
+        torch.empty(2**62, dtype=torch.uint8)
+    assert "too little memory" in in_one_sentence(full.value)
+
+
+@pytest.mark.parametrize(
     ("text", "end"),
     [
         (

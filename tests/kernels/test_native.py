@@ -43,6 +43,25 @@ def test_folder_that_others_can_write_is_not_trusted(own_cache):
     assert list(own_cache.iterdir()) == []
 
 
+@pytest.mark.parametrize("kind", ["read-only", "no home"])
+def test_without_a_cache_of_ones_own_it_is_compiled_for_the_process(kind, monkeypatch, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
+    if kind == "no home":
+        monkeypatch.delenv("XDG_CACHE_HOME")
+
+        def homeless():
+            raise RuntimeError("Could not determine home directory.")
+
+        monkeypatch.setattr(native.Path, "home", homeless)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(native.tempfile, "tempdir", str(scratch))
+    assert isinstance(library("focal"), ctypes.CDLL)
+    assert len(list(scratch.rglob("*.so"))) == 1
+
+
 def test_another_processor_has_another_library(own_cache, monkeypatch):
     library("focal")
     monkeypatch.setattr(native, "_processor", lambda: "another")
