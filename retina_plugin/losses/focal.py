@@ -37,11 +37,17 @@ def focal_loss(logits: Tensor, targets: Tensor, gamma: float = 2.0, alpha: Alpha
     logits = at_least_float32(logits)
     if targets.dim() == logits.dim():
         weight = None if alpha is None else logits.new_tensor(alpha)
-        targets = targets.to(logits).clamp(0, 1)
+        targets = _within_0_and_1(targets.to(logits))
         return _focal_loss_of_soft_targets(logits, targets, gamma, weight)
     x_t, positive = signed_logits(logits, targets)
     loss = -F.logsigmoid(x_t) * _modulation(torch.sigmoid(-x_t), F.logsigmoid(-x_t), gamma)
     return balanced(loss, positive, alpha)
+
+
+def _within_0_and_1(targets: Tensor) -> Tensor:
+    """Clamped, with slope 1 at 0 and 1, where that of `clamp` differs among versions of PyTorch."""
+    is_beyond = (targets < 0) | (targets > 1)
+    return torch.where(is_beyond, targets.detach().clamp(0, 1), targets)
 
 
 def _focal_loss_of_soft_targets(
