@@ -1,8 +1,8 @@
 """Reading a checkpoint without executing anything that it contains.
 
-A checkpoint is a pickle, which may name any function to call. PyTorch's `weights_only` refuses
-that, but with it the history buffers and numpy arrays in MMEngine's own checkpoints. Exactly those
-are allowed here, through stand-ins that serve a checkpoint and nothing else.
+A checkpoint is a pickle, which may name any function to call. `strict_load` refuses what it does
+not list, and with it what MMEngine's own checkpoints name besides tensors. Exactly that is allowed
+here, through stand-ins that serve a checkpoint and nothing else.
 """
 
 import contextlib
@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 
 from ..errors import UserError
-from .strict_load import MULTIARRAY, is_plain, load_strictly, no_bytes, pytorch_is_strict
+from .strict_load import is_plain, load_strictly
 from .whole_file import damage
 
 STATISTICS = ("min", "max", "current", "mean")
@@ -49,7 +48,7 @@ def read_checkpoint(path: Path, map_location: Any = None, name: str | None = Non
         raise UserError(_unreadable(name, reason))
     try:
         with _own_statistics():
-            checkpoint = _load(path, map_location)
+            checkpoint = load_strictly(path, map_location, allowed_globals())
     # A damaged file raises anything from KeyError to RuntimeError.
     except Exception as error:
         raise UserError(_explain(name, error)) from error
@@ -70,17 +69,15 @@ def without_code(checkpoint: Any) -> Any:
 
 
 def allowed_globals() -> list[Global]:
-    """Names that a checkpoint may contain besides those that `weights_only` allows."""
-    reconstruct: Any = np.empty(0).__reduce__()[0]
-    scalar: Any = np.float64().__reduce__()[0]
-    names: list[Global] = [HistoryBuffer, np.ndarray]
-    names += {type(np.dtype(code)) for code in np.typecodes["All"] if is_plain(np.dtype(code))}
-    names += [(plain_dtype, "numpy.dtype"), (named_method, "builtins.getattr")]
-    names += [(no_bytes, "builtins.bytes")]
+    """Names that a checkpoint may contain besides those that `strict_load` lists."""
     scheduler = f"{OneCycleParamScheduler.__module__}.{OneCycleParamScheduler.__name__}"
-    names += [(one_cycle, scheduler)]
-    names += [(reconstruct, f"{module}._reconstruct") for module in MULTIARRAY]
-    return names + [(scalar, f"{module}.scalar") for module in MULTIARRAY]
+    return [
+        HistoryBuffer,
+        np.ndarray,
+        (plain_dtype, "numpy.dtype"),
+        (named_method, "builtins.getattr"),
+        (one_cycle, scheduler),
+    ]
 
 
 def named_method(owner: object, name: str) -> Callable:
@@ -116,28 +113,6 @@ def plain_dtype(code: str, *flags: bool) -> np.dtype:
     if is_plain(dtype):
         return dtype
     raise pickle.UnpicklingError(f"GLOBAL numpy.dtype({dtype.str!r})")
-
-
-def _load(path: Path, map_location: Any) -> Any:
-    """By PyTorch's own reader where that is strict enough."""
-    if not pytorch_is_strict():
-        return load_strictly(path, map_location, allowed_globals())
-    with _only(allowed_globals()):
-        return torch.load(path, map_location=map_location, weights_only=True)
-
-
-@contextlib.contextmanager
-def _only(names: list[Global]) -> Iterator[None]:
-    """Allow `names` and nothing that other code has allowed."""
-    serialization: Any = torch.serialization
-    others = serialization.get_safe_globals()
-    serialization.clear_safe_globals()
-    serialization.add_safe_globals(names)
-    try:
-        yield
-    finally:
-        serialization.clear_safe_globals()
-        serialization.add_safe_globals(others)
 
 
 @contextlib.contextmanager

@@ -1,11 +1,9 @@
 """`torch.load` by `StrictUnpickler`: tensors, numpy's plain arrays, MMEngine's history."""
 
-import io
 import os
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from math import prod
 from pathlib import Path
 from pickle import UnpicklingError
@@ -18,29 +16,9 @@ from torch import Tensor, UntypedStorage
 
 from .strict_unpickler import StrictUnpickler
 
-# A list of one item, and then its sixth item set. A reader that follows sets items of anything.
-ITEM_OF_A_LIST = b"\x80\x02]K\x00aK\x05K\x05s."
 FORCED = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"  # it forbids all readers but PyTorch's own
 DTYPE_KINDS = "biufcSU"  # booleans, numbers and text; one of Python objects can crash Python
 MULTIARRAY = ("numpy._core.multiarray", "numpy.core.multiarray")  # numpy 2, numpy 1
-
-
-@cache
-def pytorch_is_strict() -> bool:
-    """Whether PyTorch's own safe reader takes stand-ins, and refuses whatever contradicts itself.
-
-    Of its checks, the one that is tried here does no harm where it is missing. It came with the one
-    against storages that are shorter than the file says (PyTorch 2.10).
-    """
-    try:
-        from torch._weights_only_unpickler import load
-
-        load(io.BytesIO(ITEM_OF_A_LIST))
-    except UnpicklingError:
-        return hasattr(torch.serialization, "add_safe_globals")
-    except (ImportError, IndexError):
-        return False
-    return False
 
 
 def load_strictly(path: Path, map_location: Any, allowed: Iterable[Any]) -> Any:
@@ -60,7 +38,7 @@ def load_strictly(path: Path, map_location: Any, allowed: Iterable[Any]) -> Any:
             path,
             map_location=map_location,
             pickle_module=_reader(_storage_check(path), allowed),
-            weights_only=False,  # PyTorch's own reader
+            weights_only=False,  # this would be PyTorch's own reader
         )
 
 

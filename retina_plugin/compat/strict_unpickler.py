@@ -1,9 +1,10 @@
-"""A reader of checkpoints for PyTorch versions whose own safe one is not safe enough.
+"""A reader of pickles that refuses every opcode, name, call and state that is not listed.
 
-Until PyTorch 2.10, `torch.load(weights_only=True)` reads past the end of a storage that is shorter
-than its file says (CVE-2026-24747), until 2.6 it unpacks tar files (CVE-2025-32434), and until 2.5
-it cannot be told about MMEngine's history. Here every opcode, name, call and state is refused
-unless it is listed. Opcodes are decoded by `pickletools`, which executes nothing.
+PyTorch's own, `torch.load(weights_only=True)`, hands a file's flags for numpy's types to numpy,
+which believes them: a text type may say that its items are Python's objects. Until PyTorch 2.10 it
+also reads past the end of a storage that is shorter than its file says (CVE-2026-24747), until 2.6
+it unpacks tar files (CVE-2025-32434), and until 2.5 it cannot be told about MMEngine's history.
+Opcodes are decoded here by `pickletools`, which executes nothing.
 """
 
 import pickletools

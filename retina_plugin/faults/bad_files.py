@@ -95,11 +95,13 @@ def one_bad(path: Path, kind: str) -> Iterator[None]:
 @contextlib.contextmanager
 def _silent_opencv() -> Iterator[None]:
     """OpenCV says on stderr what it fails on, besides failing."""
-    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    # OpenCV 4 has the function at its top.
+    set_level = cv2.setLogLevel if hasattr(cv2, "setLogLevel") else cv2.utils.logging.setLogLevel
+    level = set_level(0)  # silent
     try:
         yield
     finally:
-        cv2.utils.logging.setLogLevel(level)
+        set_level(level)
 
 
 def _trial(inferencer: Any, files: list[Path], place: int, kind: str) -> str | None:

@@ -37,11 +37,17 @@ def focal_loss(logits: Tensor, targets: Tensor, gamma: float = 2.0, alpha: Alpha
     logits = at_least_float32(logits)
     if targets.dim() == logits.dim():
         weight = None if alpha is None else logits.new_tensor(alpha)
-        targets = targets.to(logits).clamp(0, 1)
+        targets = _clamped(targets.to(logits), 0, 1)
         return _focal_loss_of_soft_targets(logits, targets, gamma, weight)
     x_t, positive = signed_logits(logits, targets)
     loss = -F.logsigmoid(x_t) * _modulation(torch.sigmoid(-x_t), F.logsigmoid(-x_t), gamma)
     return balanced(loss, positive, alpha)
+
+
+def _clamped(values: Tensor, low: float, high: float) -> Tensor:
+    """`clamp` with slope 1 at both ends, where PyTorch's own slope is 1 before 2.14 and then 0."""
+    is_beyond = (values < low) | (values > high)
+    return torch.where(is_beyond, values.detach().clamp(low, high), values)
 
 
 def _focal_loss_of_soft_targets(
@@ -191,5 +197,5 @@ def _logits_of(probabilities: Tensor) -> Tensor:
     """Logits whose sigmoid is `probabilities`, finite at 0 and 1 too."""
     p = at_least_float32(probabilities)
     limits = torch.finfo(p.dtype)
-    p = p.clamp(limits.tiny, 1 - limits.eps / 2)
+    p = _clamped(p, limits.tiny, 1 - limits.eps / 2)
     return p.log() - torch.log1p(-p)

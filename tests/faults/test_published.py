@@ -1,5 +1,8 @@
 """Honest checkpoints load to what was saved, in every layout."""
 
+import io
+from pickle import UnpicklingError
+
 import pytest
 import torch
 
@@ -12,7 +15,22 @@ def test_every_layout_loads_to_equal_tensors():
     assert outcome.trials == len(CASES) == 6 + 6 * 6 * 2
 
 
+def torch_calls_what_a_file_names():
+    """As `torch.load` does on its own accord before PyTorch 2.6."""
+    file = io.BytesIO()
+    torch.save(io.BytesIO(), file)
+    file.seek(0)
+    try:
+        torch.load(file)
+    except UnpicklingError:
+        return False
+    return True
+
+
+@pytest.mark.filterwarnings("ignore:You are using `torch.load`:FutureWarning")
 def test_stock_does_not_read_what_mmengine_writes():
+    if torch_calls_what_a_file_names():
+        pytest.skip("this PyTorch reads every pickle")
     outcome = ROWS[0].stock(1)
     assert not outcome.passed
     assert outcome.failures[0].startswith("own, SGD")

@@ -217,6 +217,17 @@ def test_module_takes_probabilities_when_activated():
     assert edges.isfinite()
 
 
+@pytest.mark.parametrize("ends", [torch.finfo(torch.float32).tiny, 1 - 2**-24])
+@pytest.mark.parametrize("label", [0, 1])
+def test_gradient_of_the_least_and_the_greatest_probability_is_the_formulas(ends, label):
+    p = torch.tensor([[ends]], requires_grad=True)
+    FocalLoss(activated=True, alpha=None)(p, torch.tensor([label])).backward()
+    exact = torch.tensor([[ends]], dtype=torch.float64, requires_grad=True)
+    p_t, log_p_t = (exact, exact.log()) if label == 0 else (1 - exact, torch.log1p(-exact))
+    (-((1 - p_t) ** 2) * log_p_t).sum().backward()
+    torch.testing.assert_close(p.grad, exact.grad.float(), rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("label", [-1, 6, 91])
 def test_label_out_of_range_is_named(label):
     logits, labels, _ = batch()
