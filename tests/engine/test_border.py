@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 from mmdet.registry import MODELS
 
 from retina_plugin.compat.torch_features import OutOfMemoryError
