@@ -1,6 +1,7 @@
 import ast
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -46,6 +47,25 @@ def test_a_mistake_is_one_sentence_and_exit_code_1(tmp_path):
     assert done.returncode == 1
     assert done.stderr == "error: there is no config file gone.py.\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_demo_without_minutes_is_one_sentence(tmp_path):
+    done = run(TOOLS / "demo.py", "--minutes", "0", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == "error: --minutes expects a number > 0, but got 0.0.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+def test_make_demo_counts_from_its_beginning_and_installs_what_it_needs():
+    def words(*options):
+        command = ["make", "-n", "-B", "demo", *options]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    assert re.search(r"tools/demo.py --minutes 10 --began \d{10}", words())
+    assert "--minutes 30 --began" in words("MINUTES=30")
+    assert '".[stock,mim,demo]"' in words()
+    assert "test]" not in words()
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.datasets import load_digits, load_sample_images
 
 SIZE = 192  # pixels, of a square scene
-DIGITS = (1, 4)  # how many in a scene
+DIGITS = (2, 6)  # how many in a scene
 SIDE = (36, 96)  # pixels, height of a digit before it is cut to its ink
 # Share of each photograph's width from which a split takes its backgrounds, with a gap between.
 REGIONS = {"train": (0.0, 0.62), "val": (0.65, 1.0)}

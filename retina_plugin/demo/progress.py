@@ -3,7 +3,7 @@
 import os
 import re
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
@@ -12,14 +12,31 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from ..engine.lifetime import as_starter
 from ..errors import UserError
+from .budget import clock, in_minutes
 
-# MMEngine's log line of a training or test iteration: "Epoch(train) [2][ 10/300] ... eta: 0:03:10".
-ITERATION = re.compile(r"\((train|val|test)\) *(?:\[(\d+)\])?\[ *(\d+)/(\d+)\].*?eta: ([\d:]+)")
-EPOCHS = re.compile(r"max_epochs=(\d+)")
+# MMEngine's log line of a training or test iteration: "Iter(train) [ 10/1300] ... eta: 0:03:10".
+ITERATION = re.compile(r"\((train|test)\) *\[ *(\d+)/(\d+)\].*?eta: ([\d:]+)")
+PLAN = re.compile(r"INFO - (minutes=.*)")  # what a training with minutes chose
+EACH = 0.05  # of the work is a line where there is no terminal
 
 
-def follow(console: Console, title: str, command: list[str], log: Path) -> None:
+def follow(
+    console: Console,
+    title: str,
+    command: list[str],
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    ends: float | None = None,
+) -> None:
     """Run a command, keep its output in `log`, and show how far it is and how long it takes still.
+
+    Args:
+        console: a terminal shows a bar, anything else a line now and then.
+        title: of what runs.
+        command: with its arguments.
+        log: file.
+        environment: variables that are set where they are not.
+        ends: when it will end, by `clock`; None for what its log says.
 
     Raises:
         UserError: the command failed.
@@ -30,17 +47,19 @@ def follow(console: Console, title: str, command: list[str], log: Path) -> None:
 
         def show(share: float, words: str) -> None:
             progress.update(task, completed=share, description=f"{title}: {words}")
-            if not console.is_terminal:
-                console.print(f"{title}: {words}", markup=False)
+
+        def say(words: str) -> None:
+            console.print(f"{title}: {words}", markup=False, highlight=False, soft_wrap=True)
 
         with subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**one_core_left(os.cpu_count() or 1), **os.environ, **as_starter()},
+            env={**(environment or {}), **os.environ, **as_starter()},
         ) as process:
-            watch(_copied(process.stdout or (), file), show)
+            lines = _copied(process.stdout or (), file)
+            watch(lines, show if console.is_terminal else now_and_then(say), say, ends)
         if process.returncode != 0:
             raise UserError(f"{title} failed: {last_error(log)} (all of its output is in {log}).")
         show(1, "done")
@@ -62,17 +81,41 @@ def _copied(lines: Iterable[str], file: TextIO) -> Iterator[str]:
         yield line
 
 
-def watch(lines: Iterable[str], show: Callable[[float, str], None]) -> None:
-    """Tell `show` the share done and what is left, from the lines of MMEngine's log."""
-    epochs = 1
+def now_and_then(say: Callable[[str], None]) -> Callable[[float, str], None]:
+    """Of words about a share that is done, say those after each `EACH` of it."""
+    shown = -1.0
+
+    def show(share: float, words: str) -> None:
+        nonlocal shown
+        if share >= shown + EACH or share == 1:
+            shown = share
+            say(words)
+
+    return show
+
+
+def watch(
+    lines: Iterable[str],
+    show: Callable[[float, str], None],
+    say: Callable[[str], None],
+    ends: float | None = None,
+) -> None:
+    """Tell the share done and what is left, from the lines of MMEngine's log.
+
+    Args:
+        lines: of the log.
+        show: takes a share and words.
+        say: takes what a training with minutes chose.
+        ends: as in `follow`.
+    """
     for line in lines:
-        if found := EPOCHS.search(line):
-            epochs = int(found[1])
+        if found := PLAN.search(line):
+            say(found[1])
         if found := ITERATION.search(line):
-            phase, epoch, step, steps, left = found.groups()
-            done = int(step) / int(steps)
-            share = (int(epoch) - 1 + done) / epochs if phase == "train" else done
-            what = f"epoch {epoch} of {epochs}" if phase == "train" else "validation scenes"
+            phase, step, steps, left = found.groups()
+            share = int(step) / int(steps)
+            left = left if ends is None else in_minutes(ends - clock())
+            what = f"iteration {step} of {steps}" if phase == "train" else "validation scenes"
             show(share, f"{what}, {share:.0%}, {left} left")
 
 

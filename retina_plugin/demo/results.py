@@ -27,7 +27,7 @@ def show_results(console: Console, work_dir: Path, sheet: Path) -> dict[str, flo
     contact_sheet(drawn[:SHOWN], sheet)
     console.print("Pictures, truth on the left and detections on the right:")
     console.print(
-        f"  {sheet}\n  {drawn[0].parent} (all {len(drawn)})", soft_wrap=True, markup=False
+        f"  {sheet}\n  {drawn[0].parent} ({len(drawn)} of them)", soft_wrap=True, markup=False
     )
     return metrics
 

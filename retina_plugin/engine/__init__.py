@@ -4,6 +4,7 @@ from . import (
     budget,
     checkpoint,
     distributed,
+    drawing,
     foreign_weights,
     guard,
     late_logging,
@@ -17,12 +18,14 @@ from . import (
     seeding,
     short_runs,
     stopping,
+    threads,
 )
 
 __all__ = [
     "budget",
     "checkpoint",
     "distributed",
+    "drawing",
     "foreign_weights",
     "guard",
     "late_logging",
@@ -36,4 +39,5 @@ __all__ = [
     "seeding",
     "short_runs",
     "stopping",
+    "threads",
 ]

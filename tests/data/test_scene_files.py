@@ -6,7 +6,7 @@ import cv2
 import pytest
 
 from retina_plugin.data.scene_files import CLASSES, make_scenes
-from retina_plugin.data.scenes import SIZE
+from retina_plugin.data.scenes import DIGITS, SIZE
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def test_files_are_complete_coco(folder, split, count):
         picture = cv2.imread(str(folder / "images" / image["file_name"]))
         assert picture.shape == (SIZE, SIZE, 3)
         number = sum(a["image_id"] == image["id"] for a in content["annotations"])
-        assert 1 <= number <= 4
+        assert 1 <= number <= DIGITS[1]
     for annotation in content["annotations"]:
         x, y, width, height = annotation["bbox"]
         assert x >= 0

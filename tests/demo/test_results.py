@@ -38,7 +38,7 @@ def test_newest_evaluation_is_read_and_shown(tmp_path):
     sheet = tmp_path / "sheet.png"
     assert show_results(console, tmp_path, sheet) == METRICS
     assert abs(int(cv2.imread(str(sheet))[0, 0, 0]) - 200) < 3
-    assert f"{newest / 'drawn'} (all 1)" in console.export_text()
+    assert f"{newest / 'drawn'} (1 of them)" in console.export_text()
 
 
 def test_table_names_every_number():

@@ -158,12 +158,14 @@ def spaced(every: float, share: float, seconds: float, cost: float) -> float:
         seconds: for the events before the last one.
         cost: seconds of one event.
     """
-    for multiple in itertools.count(1):
-        if multiple * every >= 1:
-            break
-        if cost * _inside(share, multiple * every) <= seconds:
-            return multiple * every
-    return 1.0
+    if cost == 0 or cost * _inside(share, every) <= seconds:
+        return min(every, 1.0)
+    most = int(seconds / cost)
+    if most < 1:
+        return 1.0
+    fewest = math.ceil((1 - share) / (every * (most + 1)))
+    multiples = (each for each in itertools.count(fewest) if _inside(share, each * every) <= most)
+    return min(next(multiples) * every, 1.0)
 
 
 def passes(plan: Plan, every: float, done: int) -> bool:

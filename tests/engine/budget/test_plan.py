@@ -131,6 +131,17 @@ def test_validations_are_spared_that_would_take_too_long():
 
 def test_what_costs_nothing_is_done_as_often_as_the_config_has_it():
     assert spaced(1 / 1000, 0.0, 0, 0.0) == 1 / 1000
+    assert spaced(1 / 1000, 0.0, -5, 0.0) == 1 / 1000
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.99])
+@pytest.mark.parametrize("every", [0.3, 1 / 12, 1 / 997])
+def test_no_rarer_multiple_is_taken_than_needed(every, share):
+    """Held against trying one after the other."""
+    inside = lambda part: sum(share < n * part < 1 for n in range(1, 1000))  # noqa: E731
+    for most in (1, 3, 100):
+        wanted = next(n for n in range(1, 1000) if n * every >= 1 or inside(n * every) <= most)
+        assert spaced(every, share, most * 2.0, 2.0) == pytest.approx(min(wanted * every, 1.0))
 
 
 def test_the_validations_and_checkpoints_in_between_are_paid_for():
