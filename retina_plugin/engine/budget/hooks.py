@@ -24,7 +24,7 @@ class ShareSchedulerHook(ParamSchedulerHook):
         data_batch: object = None,  # noqa: ARG002
         outputs: dict | None = None,  # noqa: ARG002
     ) -> None:
-        """None, one or several steps."""
+        """Step each scheduler by what the share has grown, which may be nothing."""
         loop: Any = runner.train_loop
         done = runner.iter + 1
         for scheduler in runner.param_schedulers or []:
@@ -35,7 +35,7 @@ class ShareSchedulerHook(ParamSchedulerHook):
                 scheduler.step()
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Not here: schedulers by epoch have been stepped."""
+        """Do nothing: schedulers by epoch are stepped with the others."""
 
 
 @HOOKS.register_module()
@@ -52,18 +52,18 @@ class ShareCheckpointHook(CheckpointHook):
         super().__init__(*args, by_epoch=False, **options)
 
     def interval_of(self, schedule: Schedule) -> float:
-        """The share of the training between two checkpoints."""
+        """Return the share of the training between two checkpoints."""
         return schedule.share(self.interval, self.counts_epochs)
 
     def every_n_train_iters(self, runner: Runner, n: int, start: int = 0) -> bool:
-        """Whether a checkpoint is due after this iteration."""
+        """Return whether a checkpoint is due after this iteration."""
         loop: Any = runner.train_loop
         done = runner.iter + 1
         begun = loop.plan.training(done) * loop.schedule.length(self.counts_epochs) >= start
         return n > 0 and begun and passes(loop.plan, loop.plan.save_every, done)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Add the plan."""
+        """Add the plan to the checkpoint."""
         super().before_save_checkpoint(runner, checkpoint)
         if isinstance(runner.train_loop, BudgetTrainLoop):
             checkpoint.setdefault("meta", {})[STATE] = runner.train_loop.state()

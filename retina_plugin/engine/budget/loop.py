@@ -143,7 +143,7 @@ class BudgetTrainLoop(IterBasedTrainLoop):
             self._say(costs)
 
     def _decided(self) -> tuple[Plan, float]:
-        """The plan, and the minutes that are needed where those given are too short, else 0."""
+        """Return the plan, and the minutes that are needed if those given are too few, else 0."""
         watch = self.stopwatch
         if self.plan.is_open and not self._is_measured():
             return replace(self.plan, next_look=self._iter + 1), 0.0
@@ -172,7 +172,7 @@ class BudgetTrainLoop(IterBasedTrainLoop):
         )
 
     def _say(self, costs: Costs) -> None:
-        """One line of what was chosen, where it is new."""
+        """Log what was chosen, unless it is nearly what was logged last."""
         end = self.plan.training.end
         if abs(end - self._said) <= ANOTHER * self._said:
             return
@@ -187,7 +187,7 @@ class BudgetTrainLoop(IterBasedTrainLoop):
         )
 
     def _epochs(self, iterations: int) -> str:
-        """How often these iterations see each image, in words."""
+        """Return how often these iterations see each image, in words."""
         images = getattr(self.dataloader.batch_sampler, "batch_size", None)
         if not images:
             return ""
@@ -203,7 +203,7 @@ class BudgetTrainLoop(IterBasedTrainLoop):
                 self.runner.val_loop.run()
 
     def state(self) -> dict[str, Any]:
-        """What a run that goes on from a checkpoint needs."""
+        """Return what a run needs that goes on from a checkpoint."""
         return {
             "minutes": float(self.minutes),
             "used": self.stopwatch.used,
@@ -237,7 +237,7 @@ class BudgetTrainLoop(IterBasedTrainLoop):
 
 
 def is_state(state: Any) -> bool:
-    """Whether something can be what `BudgetTrainLoop.state` gave."""
+    """Return whether something has the form of `BudgetTrainLoop.state`."""
     if not isinstance(state, dict) or set(state) != {"minutes", "used", "costs", "plan"}:
         return False
     sizes = {"costs": len(Costs._fields), "plan": PLAN_NUMBERS}

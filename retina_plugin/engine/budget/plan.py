@@ -56,14 +56,14 @@ class Line:
     end: int
 
     def __call__(self, iteration: int) -> float:
-        """The share after so many iterations."""
+        """Return the share after `iteration` iterations."""
         if iteration >= self.end:
             return 1.0
         passed = (iteration - self.at) / (self.end - self.at)
         return self.share + (1 - self.share) * passed
 
     def bent(self, iteration: int, end: int) -> "Line":
-        """The line from where it is after `iteration` to another end."""
+        """Return the line that goes on from its share at `iteration` to another end."""
         return Line(self(iteration), iteration, end)
 
 
@@ -87,17 +87,17 @@ class Plan:
 
     @property
     def is_open(self) -> bool:
-        """Whether nothing has been measured yet."""
+        """Whether no plan has been made yet."""
         return self.training.end == MOST
 
     def numbers(self) -> list[float]:
-        """The plan as numbers, for a checkpoint or for other processes."""
+        """Return the plan as numbers, for a checkpoint or for other processes."""
         lines = [number for line in (self.training, self.warm_up) for number in _numbers(line)]
         return [*lines, self.next_look, self.validate_every, self.save_every]
 
     @staticmethod
     def of(numbers: Sequence[float]) -> "Plan":
-        """The plan that `numbers` came from."""
+        """Return the plan that `numbers` describe."""
         training, warm_up = (_line(*numbers[first : first + 3]) for first in (0, 3))
         return Plan(training, warm_up, int(numbers[6]), numbers[7], numbers[8])
 
@@ -111,13 +111,13 @@ def _line(share: float, at: float, end: float) -> Line:
 
 
 def open_plan(task: Task, first_look: int) -> Plan:
-    """The plan before anything is measured: the warm-up begins, and the training stays at 0."""
+    """Return the plan before anything is measured: the warm-up runs, the training stays at 0."""
     warm_up = Line(0.0, 0, max(task.warm_up, 1)) if task.warm_up else Line(1.0, 0, 0)
     return Plan(Line(0.0, 0, MOST), warm_up, first_look, task.validate_every, task.save_every)
 
 
 def replanned(plan: Plan, done: int, seconds: float, costs: Costs, task: Task) -> Plan:
-    """The plan that ends in so many seconds; at least one step of the optimizer is left.
+    """Return a plan that ends in `seconds`, with at least one more step of the optimizer.
 
     Args:
         plan: the one so far.
@@ -144,13 +144,13 @@ def replanned(plan: Plan, done: int, seconds: float, costs: Costs, task: Task) -
 
 
 def fitting(seconds: float, costs: Costs, task: Task) -> int:
-    """Iterations that fit beside the last validation and checkpoint; 0 or less if none does."""
+    """Count iterations that fit beside the last validation and checkpoint; <= 0 for none."""
     free = seconds - task.reserve - costs.validation - costs.save
     return int(min(free / costs.step, MOST)) // task.accumulated * task.accumulated
 
 
 def spaced(every: float, share: float, seconds: float, cost: float) -> float:
-    """The multiple of `every` that is rare enough to take at most so many seconds.
+    """Return the smallest multiple of `every` whose events take at most `seconds`.
 
     Args:
         every: share of the training between two events.
@@ -169,13 +169,13 @@ def spaced(every: float, share: float, seconds: float, cost: float) -> float:
 
 
 def passes(plan: Plan, every: float, done: int) -> bool:
-    """Whether an event that comes once in a share `every` is due after so many iterations."""
+    """Return whether an event with the interval `every` is due after `done` iterations."""
     now, before = plan.training(done), plan.training(done - 1)
     return now == 1 or _count(now, every) > _count(before, every)
 
 
 def _inside(share: float, every: float) -> int:
-    """How many multiples of `every` lie above a share and below 1."""
+    """Count multiples of `every` above a share and below 1."""
     return max(math.ceil(1 / every - TOLERANCE) - 1 - _count(share, every), 0)
 
 
@@ -184,7 +184,7 @@ def _count(share: float, every: float) -> int:
 
 
 def _warm_up(line: Line, done: int, end: int, iterations: int) -> Line:
-    """The warm-up, in the config's iterations, or in a share of a short training."""
+    """Fit the warm-up: the config's iterations, or a sixth of a short training."""
     if line(done) == 1:
         return line
     wanted = min(iterations, round(WARM_UP * end))

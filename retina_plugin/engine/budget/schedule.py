@@ -22,22 +22,22 @@ class Schedule:
     epochs: int
 
     def length(self, by_epoch: bool) -> int:
-        """In epochs or iterations."""
+        """Return the length in epochs or iterations."""
         return self.epochs if by_epoch else self.iterations
 
     def share(self, interval: int, by_epoch: bool) -> float:
-        """Which share of the training an interval is; 1 for none."""
+        """Return the share of the training that an interval is; 1 for no interval."""
         return interval / self.length(by_epoch) if interval > 0 else 1.0
 
     def steps(self, scheduler: _ParamScheduler, plan: Plan, done: int) -> int:
-        """How often a scheduler has stepped after so many iterations of the real training."""
+        """Count the steps of a scheduler after `done` iterations of the real training."""
         if self.is_warm_up(scheduler):
             return _whole(plan.warm_up(done) * scheduler.end)
         share = 0.0 if plan.is_open else plan.training(done)
         return _whole(share * self.length(scheduler.by_epoch))
 
     def warm_up(self, schedulers: Iterable[_ParamScheduler]) -> int:
-        """Iterations of the config's warm-up; 0 without one."""
+        """Return the iterations of the config's warm-up; 0 without one."""
         per_epoch = self.iterations // self.epochs
         ends = [
             each.end * (per_epoch if each.by_epoch else 1)
@@ -47,7 +47,7 @@ class Schedule:
         return max(ends, default=0)
 
     def is_warm_up(self, scheduler: _ParamScheduler) -> bool:
-        """Whether the rate rises from the beginning to somewhere inside the training."""
+        """Return whether a scheduler raises the rate at the beginning, and ends before the end."""
         rises = (
             isinstance(scheduler, LinearParamScheduler)
             and scheduler.start_factor < scheduler.end_factor

@@ -49,7 +49,7 @@ class Stopwatch:
         return len(self._steps)
 
     def step(self, ahead: int = WINDOW[1]) -> float:
-        """Seconds of an iteration, checkpoints apart; 0 before the first.
+        """Return the seconds per iteration, without checkpoints; 0 before the first.
 
         The mean of half as many as are ahead: other programs come and go, and nobody knows whether
         what has just begun stays.
@@ -63,7 +63,7 @@ class Stopwatch:
         return statistics.fmean(itertools.islice(reversed(self._steps), last))
 
     def costs(self, ahead: int = WINDOW[1]) -> Costs:
-        """What was measured; what was not is 0.
+        """Return what was measured, and 0 for the rest.
 
         Args:
             ahead: as in `step`.
@@ -72,7 +72,7 @@ class Stopwatch:
         return Costs(step, *(self._scaled(name, step) for name in ("validation", "save")))
 
     def knows(self, name: str) -> bool:
-        """Whether a `validation` or `save` was measured or guessed."""
+        """Return whether a `validation` or `save` was measured or guessed."""
         return name in self._measured
 
     def note(self, name: str, seconds: float) -> None:
@@ -80,7 +80,7 @@ class Stopwatch:
         self._measured[name] = seconds, self.step(0)
 
     def _scaled(self, name: str, step: float) -> float:
-        """What it takes where the machine has become slower or faster since."""
+        """Scale a cost to the present speed of the machine."""
         seconds, step_then = self._measured.get(name, (0.0, 0.0))
         return seconds * step / step_then if step_then else seconds
 

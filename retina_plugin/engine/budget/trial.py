@@ -18,7 +18,7 @@ COPIES = 3  # of the weights in a checkpoint: themselves and two averages of the
 
 @torch.no_grad()
 def expected_validation(runner: Runner) -> float:
-    """Seconds of a validation, by its first batches; no metric sees them. 0 without one."""
+    """Estimate the seconds of a validation from its first batches; 0 without a validation."""
     if runner.val_loop is None:
         return 0.0
     loader = runner.val_loop.dataloader
@@ -34,6 +34,6 @@ def expected_validation(runner: Runner) -> float:
 
 
 def expected_save(runner: Runner) -> float:
-    """Seconds of a checkpoint, by its size."""
+    """Estimate the seconds of a checkpoint from its size."""
     weights = unwrapped(runner.model).state_dict().values()
     return COPIES * sum(each.numel() * each.element_size() for each in weights) / WRITTEN
