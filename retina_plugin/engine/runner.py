@@ -104,6 +104,7 @@ def prepared(cfg: Config) -> Config:
         cfg.model = augmenter.module
     say = print_changes if is_first(launcher) else None
     cfg = resolve(cfg, world_size(launcher), say)
+    cfg.launcher = launcher  # of which analyze_results says nothing
     changes = add_safeguards(cfg)
     if say is not None:
         say(changes)
