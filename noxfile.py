@@ -23,16 +23,7 @@ STACKS: dict[str, tuple[str, dict[str, str]]] = {
     "torch-2.13": ("3.11", {"torch": "2.13.0", **OPENMMLAB}),
     "torch-2.14": ("3.11", {"torch": "2.14.1", "torchvision": "0.29.1", **OPENMMLAB}),
     "newest": ("3.11", {}),
-    "mmdet-3.0": (
-        "3.10",
-        {
-            "torch": "2.1.2",
-            "numpy": "1.26.4",
-            "mmengine": "0.10.1",
-            "mmcv-lite": "2.0.1",
-            "mmdet": "3.0.0",
-        },
-    ),
+    "python-3.10": ("3.10", {"torch": "2.1.2", "numpy": "1.26.4", **OPENMMLAB}),
     "python-3.13": ("3.13", {"torch": "2.8.0", **OPENMMLAB}),
 }
 
