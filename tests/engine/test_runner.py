@@ -52,6 +52,13 @@ def test_a_model_that_augments_at_test_time_is_completed_inside(tiny_config):
     assert cfg.model.module.bbox_head.num_classes is None
 
 
+def test_a_tool_may_set_no_launcher(tiny_config):
+    cfg = config(tiny_config)
+    cfg.pop("launcher")
+    assert prepared(cfg).launcher == "none"
+    assert RUNNERS.build(without_formatting(cfg)).distributed is False
+
+
 def test_the_config_that_is_written_names_it_again(build, tmp_path):
     build()
     (written,) = (tmp_path / "work").glob("*.py")
