@@ -38,7 +38,7 @@ lint: .venv/installed
 	$(BIN)/mypy
 
 matrix: .venv/installed
-	$(BIN)/pip install --quiet nox
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[matrix]"
 	$(BIN)/nox --session tests
 
 # torch first: a later choice of the resolver must not replace the pinned build.

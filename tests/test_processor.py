@@ -1,4 +1,4 @@
-"""What the processor is said to compute in hardware."""
+"""The capabilities that the processor reports, and what limits them."""
 
 import pytest
 import torch

@@ -1,7 +1,7 @@
 """A data loader's worker that cannot hand over a batch ends, and with it the run.
 
 Python only prints the error, here and in every PyTorch up to 2.15: the batch is lost, and the run
-waits for it for ever. It happens where /dev/shm is full or cannot be written to.
+waits for it forever. It happens where /dev/shm is full or cannot be written to.
 """
 
 import functools

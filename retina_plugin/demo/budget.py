@@ -20,7 +20,7 @@ class Budget:
     """The minutes of a demo, and when they began.
 
     Args:
-        minutes: for everything.
+        minutes: of the whole demo, installation included.
         began: by `clock`.
     """
 
@@ -28,7 +28,7 @@ class Budget:
     began: float
 
     def __post_init__(self) -> None:
-        """Raise UserError for minutes that are no number above 0."""
+        """Raise UserError unless `minutes` is a number above 0."""
         if self.minutes not in POSITIVE:
             raise UserError(f"--minutes expects {POSITIVE}, but got {self.minutes!r}.")
 
@@ -44,10 +44,10 @@ class Budget:
 
 
 def training_minutes(console: Console, budget: Budget, starting: float) -> float:
-    """Minutes for training, which are said where they are the least that is of use.
+    """Return the minutes left for training, at least `LEAST`; print a warning if fewer are left.
 
     Args:
-        console: to say it on.
+        console: for the warning.
         budget: of the demo.
         starting: seconds that this process took to start.
     """

@@ -81,7 +81,7 @@ def find_tool(name: str) -> Path:
     """The script of a tool.
 
     Raises:
-        UserError: there is none.
+        UserError: MMDetection has no such tool.
     """
     ending = (f"/{name}.py").replace(":", "/")
     for path in tools():

@@ -1,5 +1,7 @@
 """The fast forms that label anchors, with the codes of `matching.label_anchors`."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
@@ -15,6 +17,19 @@ from .windows import label_grid
 SMALL = 1 << 17  # IoUs of a matrix that is no trouble
 
 
+class Given(NamedTuple):
+    """One image to assign."""
+
+    anchors: Tensor  # (R, 4) pixels, xyxy
+    boxes: Tensor  # (G, 4)
+    rule: MatchRule
+    valid: Tensor | None  # (R,) bool, or None where every anchor takes part
+    gt_labels: Tensor | None = None  # (G,), where codes and labels are wanted as MMDetection's
+
+
+Found = tuple[Tensor, Tensor, Tensor | None]  # codes, best IoU, labels if they were given
+
+
 def match_flat(
     anchors: Tensor,
     boxes: Tensor,
@@ -26,7 +41,8 @@ def match_flat(
 
     Any other input, and any other device, is left to plain PyTorch, block after block.
     """
-    codes, best, _ = _fastest(anchors, boxes, rule, _takes_part(anchors, rule, regions, valid))
+    valid = _takes_part(anchors, rule, regions, valid)
+    codes, best, _ = _fastest(Given(anchors, boxes, rule, valid))
     return codes, best
 
 
@@ -50,7 +66,7 @@ def assign_flat(
         Codes (R,), best IoU (R,), and the label (R,) of each anchor's box, -1 for none.
     """
     valid = _takes_part(anchors, rule, regions, None)
-    gt_inds, best, labels = _fastest(anchors, boxes, rule, valid, gt_labels)
+    gt_inds, best, labels = _fastest(Given(anchors, boxes, rule, valid, gt_labels))
     assert labels is not None
     return gt_inds, best, labels
 
@@ -92,12 +108,13 @@ def _on_the_cpu(
     valid: Tensor | None,
 ) -> Tensor | None:
     """Codes (N, R) by compiled code, or by windows, which need no compiler."""
-    codes = torch.empty((len(gt_boxes), len(grid.flat())), dtype=torch.long)
+    anchors = grid.flat()
+    codes = torch.empty((len(gt_boxes), len(anchors)), dtype=torch.long)
     flags = [None] * len(gt_boxes) if valid is None else list(valid)
     images = zip(gt_boxes, ignored_boxes, flags, codes, strict=True)
     try:
         written = [
-            _write(grid.flat(), boxes, rule, _takes_part(grid.flat(), rule, *rest), Wanted(own))
+            _write(Given(anchors, boxes, rule, _takes_part(anchors, rule, *rest)), Wanted(own))
             for boxes, *rest, own in images
         ]
     except NotAvailable:
@@ -123,67 +140,43 @@ def _takes_part(
     return ~excluded_in_blocks(anchors, rule, regions, valid)
 
 
-Found = tuple[Tensor, Tensor, Tensor | None]  # codes, best IoU, labels if they were given
-
-
-def _fastest(
-    anchors: Tensor,
-    boxes: Tensor,
-    rule: MatchRule,
-    valid: Tensor | None,
-    gt_labels: Tensor | None = None,
-) -> Found:
+def _fastest(given: Given) -> Found:
     """What `match_flat` or, with labels, `assign_flat` returns."""
-    given = anchors, boxes, rule, valid, gt_labels
-    fast = {"cpu": _native, "cuda": _triton}.get(anchors.device.type, _blockwise)
+    fast = {"cpu": _native, "cuda": _triton}.get(given.anchors.device.type, _blockwise)
     try:
-        found = fast(*given)
+        found = fast(given)
     except CANNOT_RUN as reason:
         warn_once(f"Anchors are assigned in plain PyTorch, block after block: {reason}.")
         found = None
-    return found or _blockwise(*given)
+    return found or _blockwise(given)
 
 
-def _native(
-    anchors: Tensor,
-    boxes: Tensor,
-    rule: MatchRule,
-    valid: Tensor | None,
-    gt_labels: Tensor | None,
-) -> Found | None:
-    codes, best = torch.empty(len(anchors), dtype=torch.long), torch.empty(len(anchors))
+def _native(given: Given) -> Found | None:
+    count = len(given.anchors)
+    codes, best = torch.empty(count, dtype=torch.long), torch.empty(count)
     wanted = Wanted(codes, best)
-    if gt_labels is not None:
-        if gt_labels.shape != boxes.shape[:1]:
+    if given.gt_labels is not None:
+        if given.gt_labels.shape != given.boxes.shape[:1]:
             return None
-        gt_labels = gt_labels.long().contiguous()
-        wanted = Wanted(codes, best, 1, gt_labels, torch.empty_like(codes))
-    is_written = _write(anchors, boxes, rule, valid, wanted)
-    return (codes, best, wanted.labels) if is_written else None
+        own_labels = given.gt_labels.long().contiguous()
+        wanted = Wanted(codes, best, 1, own_labels, torch.empty_like(codes))
+    return (codes, best, wanted.labels) if _write(given, wanted) else None
 
 
-def _write(
-    anchors: Tensor, boxes: Tensor, rule: MatchRule, valid: Tensor | None, wanted: Wanted
-) -> bool:
+def _write(given: Given, wanted: Wanted) -> bool:
     """Run the compiled code if it knows the input."""
-    if not _is_usual(anchors, boxes, rule):
+    if not _is_usual(given):
         return False
-    given = Matching.of(anchors, boxes, valid)
-    if given is None:
+    matching = Matching.of(given.anchors, given.boxes, given.valid)
+    if matching is None:
         return False
-    write_native(given, rule, wanted)
+    write_native(matching, given.rule, wanted)
     return True
 
 
-def _triton(
-    anchors: Tensor,
-    boxes: Tensor,
-    rule: MatchRule,
-    valid: Tensor | None,
-    gt_labels: Tensor | None,
-) -> Found | None:
-    is_known = _is_usual(anchors, boxes, rule) and rule.gt_max_assign_all
-    if not is_known or not is_near(anchors, boxes):
+def _triton(given: Given) -> Found | None:
+    anchors, boxes, rule, valid, gt_labels = given
+    if not (_is_usual(given) and rule.gt_max_assign_all and is_near(anchors, boxes)):
         return None
     best = anchors.new_empty((1, len(anchors)))
     flags = None if valid is None else valid[None]
@@ -192,13 +185,8 @@ def _triton(
     return _with_labels(codes[0], best[0], gt_labels)
 
 
-def _blockwise(
-    anchors: Tensor,
-    boxes: Tensor,
-    rule: MatchRule,
-    valid: Tensor | None,
-    gt_labels: Tensor | None,
-) -> Found:
+def _blockwise(given: Given) -> Found:
+    anchors, boxes, rule, valid, gt_labels = given
     if len(anchors) * len(boxes) > SMALL and _has_thresholds(rule):
         return _with_labels(*match_blocks(anchors, boxes, rule, valid), gt_labels)
     return _with_labels(*match_image(anchors, boxes, rule, None, valid), gt_labels)
@@ -214,11 +202,14 @@ def _with_labels(codes: Tensor, best: Tensor, gt_labels: Tensor | None) -> Found
     return gt_inds, best, labels
 
 
-def _is_usual(anchors: Tensor, boxes: Tensor, rule: MatchRule) -> bool:
+def _is_usual(given: Given) -> bool:
     """Whether the compiled forms know types, shapes and thresholds."""
+    anchors, boxes = given.anchors, given.boxes
     are_boxes = len(anchors) > 0 and anchors.shape[1:] == boxes.shape[1:] == (4,)
     is_single = anchors.dtype == boxes.dtype == torch.float32
-    return are_boxes and is_single and anchors.device == boxes.device and _has_thresholds(rule)
+    return (
+        are_boxes and is_single and anchors.device == boxes.device and _has_thresholds(given.rule)
+    )
 
 
 def _has_thresholds(rule: MatchRule) -> bool:

@@ -141,7 +141,7 @@ class _Convolution(torch.autograd.Function):
         else:
             outs = [_forward(x, weight, bias, residual, geometry, relu) for x in maps]
         ctx.save_for_backward(weight, *maps, *(outs if relu else ()))
-        ctx.geometry, ctx.has_bias, ctx.count = geometry, bias is not None, len(maps)
+        ctx.geometry, ctx.count = geometry, len(maps)
         return tuple(outs)
 
     @staticmethod

@@ -158,9 +158,10 @@ void best_overlaps(const float *anchors, const uint8_t *valid, int64_t first, in
     }
 }
 
-/* Codes of the anchors first .. first + count - 1, in which the first box is `base`; their best IoU
- * and the labels of their boxes, -1 for none, where those are asked for. The first box of the best IoU decides, then the last box that claims the anchor: by an IoU equal
- * to its goal, or, where `where` is given and the goal is not negative, by naming the anchor. */
+/* Codes of the anchors first .. first + count - 1, in which the first box is `base`; where asked for,
+ * their best IoU and the labels of their boxes, -1 for none. The first box of the best IoU decides,
+ * then the last box that claims the anchor: by an IoU equal to its goal, or, where `where` is given
+ * and the goal is not negative, by naming the anchor. */
 void write_codes(const float *anchors, const uint8_t *valid, int64_t first, int64_t count,
                  const float *boxes, int64_t box_count, const float *goals, const int64_t *where,
                  float low, float high, float positive_from, int64_t base, int64_t *codes,

@@ -91,7 +91,7 @@ def is_faster(maps: Maps, weight: Tensor, padding: tuple[int, ...]) -> bool:
 
 
 def is_available() -> bool:
-    """Whether winograd.c is compiled, or can be now; a reason why not is said once."""
+    """Whether winograd.c can be compiled, or is; if not, warn once with the reason."""
     try:
         library("winograd")
     except NotAvailable as reason:

@@ -1,6 +1,6 @@
-"""Workers of the data loaders hand over batches in shared memory, of which a container has little.
+"""Data loader workers pass batches through shared memory, of which a container has little.
 
-Where it is full, a worker's batch is lost and the run would wait for it for ever.
+Where it is full, a worker's batch is lost and the run would wait for it forever.
 """
 
 import os

@@ -52,7 +52,7 @@ def _fuse(optimizer: ConfigDict) -> Change | None:
     """Have it step by one kernel where this PyTorch has one for this machine's device.
 
     Raises:
-        UserError: `fused` was set to True by hand, and there is none.
+        UserError: `fused=True` was set by hand, and this PyTorch has no fused kernel.
     """
     name, device = optimizer.get("type"), get_device()
     if name not in FUSED_OPTIMIZERS:

@@ -28,7 +28,7 @@ FIRST_LOOK = 2  # iterations
 MEASURED = 8  # iterations that are counted before the first plan
 MEASURING = 0.05  # of the time that is left at the start, after which it is made of fewer
 LEAST = 5  # iterations that must fit into the first plan
-USEFUL = 50  # iterations for which a budget that is too short is told the minutes
+USEFUL = 50  # iterations that the minutes in the error for a short budget leave room for
 RESERVE = 3.0, 0.01  # seconds for the end of the process, and a share of the budget
 ANOTHER = 0.25  # change of the number of iterations that is worth a line
 
