@@ -4,15 +4,12 @@ Upstream OpenMMLab and the onedl-* forks are different distributions of the same
 packages are judged by importing them, never by distribution name.
 """
 
+# Nothing but the standard library is imported here before it is checked.
 import importlib
 import importlib.util
 import re
 import warnings
 from types import ModuleType
-
-import numpy as np
-import torch
-from torch.torch_version import TorchVersion
 
 REMEDY = (
     'install the tested set with `pip install "retina_plugin[stock]" -c constraints.txt`, '
@@ -55,14 +52,16 @@ def check_numpy_bridge() -> None:
     """Refuse a PyTorch that cannot read arrays of the numpy beside it.
 
     Raises:
-        ImportError: PyTorch was built for another numpy, as 2.1 was for numpy 1.
+        ImportError: PyTorch was built for another numpy, as 2.1 was for numpy 1, or one of the two
+            is missing.
     """
+    torch, numpy = import_or_explain("torch"), import_or_explain("numpy")
     try:
-        torch.from_numpy(np.zeros(1))
+        torch.from_numpy(numpy.zeros(1))
     except RuntimeError as error:
-        other = "numpy<2" if _release(np.__version__) >= (2,) else "numpy>=2"
+        other = "numpy<2" if _release(numpy.__version__) >= (2,) else "numpy>=2"
         raise ImportError(
-            f"torch {torch.__version__} cannot use numpy {np.__version__} ({error}): install "
+            f"torch {torch.__version__} cannot use numpy {numpy.__version__} ({error}): install "
             f'another one, `pip install "{other}"`, or a newer torch.'
         ) from error
 
@@ -76,8 +75,8 @@ def import_or_explain(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     # MMDetection asserts the versions of MMCV and MMEngine when it is imported. What was compiled
-    # for another numpy may raise a ValueError.
-    except (ImportError, AssertionError, ValueError) as error:
+    # for another numpy may raise a ValueError, a library that PyTorch does not find an OSError.
+    except (ImportError, AssertionError, ValueError, OSError) as error:
         absent = isinstance(error, ModuleNotFoundError) and error.name == name
         problem = "is not installed" if absent else f"cannot be imported ({error})"
         raise ImportError(f"retina_plugin needs {name}, which {problem}: {REMEDY}.") from error
@@ -92,7 +91,7 @@ def check_pkg_resources() -> None:
         ImportError: MMEngine needs pkg_resources, and setuptools has none.
     """
     version = importlib.import_module("mmengine").__version__
-    needed = TorchVersion(version) <= LAST_WITH_PKG_RESOURCES
+    needed = _release(version) <= _release(LAST_WITH_PKG_RESOURCES)
     if needed and importlib.util.find_spec("pkg_resources") is None:
         raise ImportError(
             f"MMEngine {version} needs pkg_resources, which setuptools lost in version 82: "

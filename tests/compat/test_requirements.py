@@ -19,7 +19,7 @@ from retina_plugin.compat.requirements import (
 )
 
 
-@pytest.mark.parametrize("name", requirements.NEEDED)
+@pytest.mark.parametrize("name", ["torch", "numpy", *requirements.NEEDED])
 def test_a_missing_package_is_named_with_what_to_install(monkeypatch, name):
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ImportError, match=f"needs {name}, which is not installed: .*pip install"):
@@ -104,9 +104,10 @@ def test_a_second_apply_does_nothing(monkeypatch):
     compat.apply()  # the first was the import of the package
 
 
-def test_importing_the_package_without_mmengine_ends_in_that_sentence():
-    program = "import sys; sys.modules['mmengine'] = None; import retina_plugin"
+@pytest.mark.parametrize("name", ["torch", "numpy", "mmengine"])
+def test_importing_the_package_without_another_ends_in_that_sentence(name):
+    program = f"import sys; sys.modules[{name!r}] = None; import retina_plugin"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert result.returncode == 1
     last = result.stderr.strip().splitlines()[-1]
-    assert last.startswith("ImportError: retina_plugin needs mmengine, which is not installed")
+    assert last.startswith(f"ImportError: retina_plugin needs {name}, which is not installed")
