@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.model import convert_sync_batchnorm
 
 from retina_plugin import RetinaNet, processor
+from retina_plugin.engine.inferencer import QUIET
 from retina_plugin.kernels import winograd
 
 BACKBONE = {
@@ -215,7 +216,7 @@ def test_inferencer_runs_in_the_models_dtype(make_model, tmp_path, tiny_config):
     )
     cfg.dump(tmp_path / "c.py")
     inferencer = DetInferencer(
-        str(tmp_path / "c.py"), str(tmp_path / "m.pth"), device="cpu", show_progress=False
+        str(tmp_path / "c.py"), str(tmp_path / "m.pth"), device="cpu", **QUIET
     )
     seen = []
     head = inferencer.model.bbox_head

@@ -11,6 +11,7 @@ import torch
 from mmdet.apis import DetInferencer
 from mmengine.runner import Runner, load_checkpoint
 
+from retina_plugin.engine.inferencer import QUIET
 from retina_plugin.engine.launch import test as launch_test
 
 NUMBER = itertools.count()
@@ -158,7 +159,7 @@ def test_test_time_augmentation_merges_flipped_views(trained, tmp_path):
 
 def test_inferencer_finds_objects_in_files(trained, coco_folder, tmp_path):
     config, checkpoint = trained
-    inferencer = DetInferencer(str(config), str(checkpoint), device="cpu", show_progress=False)
+    inferencer = DetInferencer(str(config), str(checkpoint), device="cpu", **QUIET)
     image = str(coco_folder / "images/val0.png")
     results = inferencer([image, image], batch_size=2, out_dir=str(tmp_path / "drawn"))
     assert len(results["predictions"]) == 2

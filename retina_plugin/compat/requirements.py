@@ -23,8 +23,8 @@ TRIED = {
     "torch": ("2.1", "2.15"),
     "numpy": ("1.26", "2.5"),
     "mmengine": ("0.10.7", "0.10.13"),
-    "mmcv": ("2.1.0", "2.3.7"),
-    "mmdet": ("3.3.0", "3.5.2"),
+    "mmcv": ("2.0.1", "2.3.7"),
+    "mmdet": ("3.0.0", "3.5.2"),
 }
 # The last MMEngine that reads installed packages with pkg_resources, which setuptools 82 removed.
 LAST_WITH_PKG_RESOURCES = "0.10.7"

@@ -1,6 +1,7 @@
 """MMDetection's DetInferencer, for which a bad image is one error and not the end."""
 
 import copy
+import inspect
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -18,6 +19,10 @@ from .inferencer_inputs import as_image, images_of_folder, name_of, reason_of
 from .loaded_weights import check_detector
 
 PER_INPUT = ("predictions", "visualization")
+# Keeps an inferencer from drawing its progress; MMDetection knows the argument from 3.1 on.
+QUIET: dict[str, bool] = {
+    name: False for name in inspect.signature(MMDetInferencer).parameters if name == "show_progress"
+}
 
 
 class DetInferencer(MMDetInferencer):

@@ -101,7 +101,8 @@ class CocoMetric(MMDetCocoMetric):
         """The metrics of the results of all images, each a pair (ground truth, detections)."""
         if self.cat_ids is None and self._coco_api is not None:
             self.cat_ids = categories_of_labels(self._coco_api, self.dataset_meta)
-        by_file = self.format_only or self.outfile_prefix is not None or self.use_mp_eval
+        in_processes = getattr(self, "use_mp_eval", False)  # unknown to MMDetection 3.0
+        by_file = self.format_only or self.outfile_prefix is not None or in_processes
         if by_file or self.metrics != ["bbox"] or self._coco_api is None:
             return self._by_mmdetection(results)
         if self.img_ids is None:

@@ -17,7 +17,7 @@ from mmdet.apis import DetInferencer as StockInferencer
 
 from ..analysis.benchmark.model_cases import configs_of
 from ..analysis.benchmark.setting import Setting
-from ..engine.inferencer import DetInferencer
+from ..engine.inferencer import QUIET, DetInferencer
 from .row import Outcome, Row, tally
 from .tiny_training import TINY_DETECTOR
 
@@ -71,7 +71,7 @@ def make_inferencer(kind: type, cfg: Any) -> Any:
     torch.manual_seed(0)
     with warnings.catch_warnings():  # that it has no checkpoint
         warnings.simplefilter("ignore")
-        return kind(cfg, device="cpu", palette="coco", show_progress=False)
+        return kind(cfg, device="cpu", palette="coco", **QUIET)
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ PIPELINE = [
     {"type": "LoadImageFromFile"},
     {"type": "LoadAnnotations", "with_bbox": True},
     {"type": "Resize", "scale": (64, 64), "keep_ratio": True},
+    {"type": "RandomFlip", "prob": 0.0},  # MMDetection 3.0 packs what it writes
     {"type": "PackDetInputs"},
 ]
 

@@ -13,6 +13,7 @@ from mmdet.apis import init_detector
 from mmengine.config import Config
 
 from retina_plugin import DetInferencer, RetinaNet
+from retina_plugin.engine.inferencer import QUIET
 from retina_plugin.engine.inferencer_inputs import as_image, name_of, reason_of
 from retina_plugin.errors import UserError
 
@@ -32,7 +33,7 @@ def make(tiny_config, make_model, tmp_path):
         meta = {"dataset_meta": {"classes": ("dark", "light"), "palette": "random"}}
         torch.save({"state_dict": weights, "meta": meta}, tmp_path / "m.pth")
         weights = str(tmp_path / "m.pth")
-        return kind(cfg, weights, device="cpu", palette="coco", show_progress=False)
+        return kind(cfg, weights, device="cpu", palette="coco", **QUIET)
 
     return build
 
@@ -117,7 +118,7 @@ def test_a_config_without_visualizer_works(make, tiny_config):
 def test_a_config_as_it_is_shipped_gives_the_fast_detector():
     cfg = Config.fromfile(CONFIGS / "retinanet_r18.py")
     cfg.model.backbone.init_cfg = None
-    inferencer = DetInferencer(cfg, device="cpu", palette="coco", show_progress=False)
+    inferencer = DetInferencer(cfg, device="cpu", palette="coco", **QUIET)
     assert type(inferencer.model) is RetinaNet
     assert inferencer.model.dtype == "auto"
 
@@ -136,7 +137,7 @@ def test_images_are_resized_to_the_scale_that_the_config_names():
     """The 600 px config inherits transforms of 800 px, which training moves."""
     cfg = Config.fromfile(CONFIGS / "retinanet_r50_600.py")
     cfg.model.backbone.init_cfg = None
-    inferencer = DetInferencer(cfg, device="cpu", palette="coco", show_progress=False)
+    inferencer = DetInferencer(cfg, device="cpu", palette="coco", **QUIET)
     (resize,) = (each for each in inferencer.pipeline.transforms if hasattr(each, "scale"))
     assert resize.scale == (1000, 600)
 
@@ -211,7 +212,7 @@ def test_weights_that_do_not_fit_are_an_error(make, tiny_config, tmp_path):
     weights["neck.lateral_convs.0.conv.weight"] = torch.zeros(3, 3, 1, 1)
     torch.save({"state_dict": weights}, tmp_path / "other.pth")
     with pytest.raises(UserError, match=r"DetInferencer was given does not fit .*neck.lateral"):
-        DetInferencer(tiny_config(), str(tmp_path / "other.pth"), show_progress=False)
+        DetInferencer(tiny_config(), str(tmp_path / "other.pth"), **QUIET)
 
 
 def test_neither_does_init_detector_go_on_with_random_weights(make, tiny_config, tmp_path):

@@ -1,4 +1,5 @@
 import pytest
+from mmdet.registry import EVALUATOR
 
 from retina_plugin.errors import UserError
 from retina_plugin.recipe.names import check_names
@@ -28,6 +29,9 @@ def test_a_wrong_name_comes_with_its_key_and_the_nearest(load, key, wrong, right
     assert str(caught.value).startswith(key.replace("__", "."))
 
 
+@pytest.mark.skipif(
+    "MultiDatasetsEvaluator" not in EVALUATOR, reason="this MMDetection has one evaluator a run"
+)
 def test_several_datasets_have_an_evaluator_of_their_own(load):
     cfg = load("retinanet_r18")
     metrics = [cfg.val_evaluator]

@@ -17,6 +17,7 @@ from mmengine.registry import DefaultScope
 from torch import Tensor
 
 from ...compat.torch_features import can_fuse
+from ...engine.inferencer import QUIET
 from ...precision import autocast_of, chosen_dtype
 from ...recipe.speed import choose_speed
 from .setting import BEST, OURS, STOCK, Cases, Setting, grid_of, gts_of, metas_of
@@ -170,5 +171,5 @@ def _inferencer(cfg: Config, images: list, device: str) -> Callable[[], object]:
     torch.manual_seed(0)
     with warnings.catch_warnings():  # that it has no checkpoint, and so no names of classes
         warnings.simplefilter("ignore")
-        inferencer = DetInferencer(cfg, device=device, palette="coco", show_progress=False)
+        inferencer = DetInferencer(cfg, device=device, palette="coco", **QUIET)
     return lambda: inferencer(images, batch_size=len(images))
