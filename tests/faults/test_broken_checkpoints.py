@@ -39,6 +39,7 @@ def test_neither_is_one_that_is_cut_or_changed_anywhere():
     assert outcome.trials == len(SINGLE) * len(USES) + len(SERIAL) == len(CASES)
 
 
+@pytest.mark.filterwarnings("ignore:You are using `torch.load`:FutureWarning")  # torch 2.4
 def test_other_weights_are_seen(trained, tmp_path):
     """The same fault, met by MMEngine's own parts."""
     plain = tmp_path / "plain"
