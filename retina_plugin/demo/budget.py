@@ -12,7 +12,7 @@ clock = time.time  # which `date +%s` of a Makefile shows too
 
 MINUTES = 10.0
 LEAST = 2.0  # minutes of training, also where fewer are left
-EVALUATION = 5.0, 3.0  # seconds, and times what this process took to start: another one starts
+EVALUATION = 20.0, 3.0  # seconds, and times what this process took to start: another one starts
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ def console():
 
 def test_training_has_what_is_left_but_for_the_evaluation(clock, console):
     budget = Budget(10, began=clock.now - 150)
-    # 600 s - 150 s - 5 s - 3 x 5 s
-    assert training_minutes(console, budget, starting=5.0) == pytest.approx(430 / 60, abs=0.01)
+    # 600 s - 150 s - 20 s - 3 x 5 s
+    assert training_minutes(console, budget, starting=5.0) == pytest.approx(415 / 60, abs=0.01)
     assert console.export_text() == ""
 
 
@@ -38,7 +38,7 @@ def test_where_too_little_is_left_it_says_so_and_takes_the_least(clock, console,
     assert training_minutes(console, budget, starting=5.0) == LEAST
     said = console.export_text()
     assert f"{in_minutes(used)} of 10:00 minutes are gone" in said
-    assert "the evaluation takes about 0:20" in said
+    assert "the evaluation takes about 0:35" in said
     assert "It takes 2:00 all the same" in said
     assert "make demo MINUTES=20" in said
 

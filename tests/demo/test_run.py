@@ -59,16 +59,16 @@ def test_demo_trains_on_its_scenes_and_tests_the_last_checkpoint(recorded, tmp_p
 
     options = ["--cfg-options", f"data_root={tmp_path}/data/", "model.bbox_head.prior_prob=0.02"]
     mim = ["-m", "mim"]
-    # 600 s - 145 s - 10 s for the scenes - (5 + 3 x 5) s for the evaluation
+    # 600 s - 145 s - 10 s for the scenes - (20 + 3 x 5) s for the evaluation
     without = ["val_dataloader=None", "val_cfg=None", "val_evaluator=None"]
     assert train == [*mim, "train", "retina_plugin", "retinanet_demo.py"] + [
         "--work-dir",
         f"{tmp_path}/train",
         *options,
-        "minutes=7.08",
+        "minutes=6.83",
         *without,
     ]
-    assert ends == pytest.approx(began + 155 + 425, abs=0.5)
+    assert ends == pytest.approx(began + 155 + 410, abs=0.5)
     assert patient == {"OMP_WAIT_POLICY": "PASSIVE"}
     assert test[:5] == [*mim, "test", "retina_plugin", "retinanet_demo.py"]
     assert test[test.index("--checkpoint") + 1] == f"{tmp_path}/train/iter_30.pth"
