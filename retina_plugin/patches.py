@@ -41,7 +41,7 @@ class Places:
 
 def places_of(targets: ListedTargets, grid: AnchorGrid) -> tuple[list[Places], Tensor]:
     """The positives of each level, and where each of the P of the batch is in that order."""
-    lengths = torch.tensor([len(level) for level in grid.levels])
+    lengths = targets.anchor.new_tensor([len(level) for level in grid.levels])
     level = torch.bucketize(targets.anchor, lengths.cumsum(0), right=True)
     within = targets.anchor - (lengths.cumsum(0) - lengths)[level]
     order = level.argsort(stable=True)
@@ -113,7 +113,7 @@ def deltas_at(
             maps = _run(weights, level, SAME)
             image, row, column = places.image, places.row, places.column
         cells = maps.permute(0, 2, 3, 1)[image, row, column].unflatten(-1, (-1, channels))
-        found.append(cells[torch.arange(len(cells)), places.shape])
+        found.append(cells[torch.arange(len(cells), device=cells.device), places.shape])
     return torch.cat(found)
 
 
@@ -146,8 +146,8 @@ def _run(weights: Weights, x: Tensor, geometry: Geometry) -> Tensor:
 
 def _inside(level: Tensor, tiles: Tiles, margin: int) -> Tensor:
     """Which cells (T, 1, S, S) of the tiles and their margins are on the map."""
-    span = torch.arange(-margin, TILE + margin)
-    rows, columns = (torch.tensor(start)[:, None] + span for start in (tiles.top, tiles.left))
+    span = torch.arange(-margin, TILE + margin, device=level.device)
+    rows, columns = (span.new_tensor(start)[:, None] + span for start in (tiles.top, tiles.left))
     rows, columns = (
         (rows >= 0) & (rows < level.shape[2]),
         (columns >= 0) & (columns < level.shape[3]),

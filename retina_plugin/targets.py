@@ -259,8 +259,8 @@ def listed_targets(codes: Tensor, gts: list[InstanceData], num_classes: int) -> 
         gts: N, each with `bboxes` (G_i, 4) and `labels` (G_i,).
         num_classes: K.
     """
-    counts = torch.tensor([len(gt.labels) for gt in gts])
-    first = (counts.cumsum(0) - counts).to(codes.device)
+    counts = codes.new_tensor([len(gt.labels) for gt in gts])
+    first = counts.cumsum(0) - counts
     image, anchor = (codes > BACKGROUND).nonzero(as_tuple=True)
     box = codes[image, anchor] + first[image]  # (P,) among all boxes of the batch
     labels = torch.full_like(codes, num_classes)

@@ -115,6 +115,6 @@ def _samples(
 def _positions(start: Tensor, size: Tensor, bins: int, count: int) -> Tensor:
     """(R, bins, count) coordinates of the samples along one axis."""
     bin_index = torch.arange(bins, device=start.device)
-    middle = torch.arange(count, device=start.device) + 0.5
+    middle = torch.arange(count, dtype=size.dtype, device=start.device) + 0.5
     first = start[:, None] + bin_index * size[:, None]
     return first[:, :, None] + (middle * size[:, None] / count)[:, None, :]

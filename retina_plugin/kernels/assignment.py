@@ -109,7 +109,7 @@ def _on_the_cpu(
 ) -> Tensor | None:
     """Codes (N, R) by compiled code, or by windows, which need no compiler."""
     anchors = grid.flat()
-    codes = torch.empty((len(gt_boxes), len(anchors)), dtype=torch.long)
+    codes = anchors.new_empty((len(gt_boxes), len(anchors)), dtype=torch.long)
     flags = [None] * len(gt_boxes) if valid is None else list(valid)
     images = zip(gt_boxes, ignored_boxes, flags, codes, strict=True)
     try:
@@ -152,8 +152,8 @@ def _fastest(given: Given) -> Found:
 
 
 def _native(given: Given) -> Found | None:
-    count = len(given.anchors)
-    codes, best = torch.empty(count, dtype=torch.long), torch.empty(count)
+    best = given.anchors.new_empty(len(given.anchors))
+    codes = torch.empty_like(best, dtype=torch.long)
     wanted = Wanted(codes, best)
     if given.gt_labels is not None:
         if given.gt_labels.shape != given.boxes.shape[:1]:

@@ -170,7 +170,7 @@ def _block(
     torch.mul(weights[:, None], alpha[1], out=scale)
     column = labels.clamp(max=logits.shape[1] - 1)[:, None]
     positive = labels[:, None] < logits.shape[1]
-    sign = torch.where(positive, -1.0, 1.0)
+    sign = 1 - 2 * positive.to(z.dtype)
     weight = torch.where(positive, weights[:, None] * alpha[0][column], scale.gather(1, column))
     z.scatter_(1, column, z.gather(1, column) * sign)
     scale.scatter_(1, column, weight)
@@ -208,7 +208,7 @@ def native(given: FocalInput, needs_gradient: bool) -> tuple[Tensor, Tensor | No
         )
 
     parts = shared_out(part, logits.numel(), NATIVE_BLOCK)
-    return torch.tensor(sum(parts), dtype=torch.float32), gradient
+    return logits.new_tensor(sum(parts), dtype=torch.float32), gradient
 
 
 def scaled(gradient: Tensor, outer: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ class Matching:
         """
         anchors, boxes = anchors.contiguous(), boxes.contiguous()
         valid = None if valid is None else valid.contiguous()
-        clean = torch.empty(len(boxes), 4)
+        clean = torch.empty_like(boxes)
         found = library("match").prepare(
             pointer(anchors),
             pointer(valid),
@@ -89,8 +89,8 @@ def _goals(code: ctypes.CDLL, given: Matching, rule: MatchRule) -> tuple[Tensor,
     """Of each box the IoU (G,) with which it claims an anchor, and the first anchor (G,) of it."""
 
     def part(first: int, count: int) -> tuple[Tensor, Tensor]:
-        best = torch.zeros(len(given.boxes))
-        where = torch.zeros(len(given.boxes), dtype=torch.long)
+        best = given.boxes.new_zeros(len(given.boxes))
+        where = torch.zeros_like(best, dtype=torch.long)
         if rule.match_low_quality:
             code.best_overlaps(*_arguments(given, first, count), pointer(best), pointer(where))
         return best, where

@@ -70,7 +70,7 @@ def _nms(
     count = len(boxes) if at_most is None else min(at_most, len(boxes))
     boxes = boxes.float().contiguous()
     order = scores.argsort(descending=True, stable=True)
-    kept, scratch = torch.empty(count, dtype=torch.long), torch.empty(count, 5)
+    kept, scratch = order.new_empty(count), boxes.new_empty(count, 5)
     found = code.nms(
         pointer(boxes),
         pointer(order),
@@ -96,10 +96,10 @@ def _soft_nms(
     code = library("suppress")
     code.soft_nms.restype = ctypes.c_int64
     boxes = boxes.float()
-    columns = torch.empty(5, len(boxes))  # the last one for areas
+    columns = boxes.new_empty(5, len(boxes))  # the last one for areas
     columns[:4] = boxes.t()
     left = scores.float().clone(memory_format=torch.contiguous_format)
-    picked, lowered = torch.empty(len(boxes), dtype=torch.long), torch.empty(len(boxes))
+    picked, lowered = torch.empty_like(left, dtype=torch.long), torch.empty_like(left)
     found = code.soft_nms(
         pointer(columns),
         pointer(left),

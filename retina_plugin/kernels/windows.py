@@ -87,6 +87,13 @@ def label_grid(
         rule: thresholds and options; ignore regions are not looked at.
         valid: (N, R) bool, or None where every anchor takes part.
     """
+    with torch.device("cpu"):  # whatever the process makes its tensors on
+        return _label_grid(grid, gt_boxes, rule, valid)
+
+
+def _label_grid(
+    grid: AnchorGrid, gt_boxes: list[Tensor], rule: MatchRule, valid: Tensor | None
+) -> Tensor:
     counts = torch.tensor([len(boxes) for boxes in gt_boxes])
     unmatched = IGNORED if background_band(rule)[0] > 0 else BACKGROUND
     boxes = torch.cat(gt_boxes).to(grid.flat())
@@ -107,7 +114,7 @@ def _candidates(
     shapes = Shapes.of(grid)
     good = valid_boxes(boxes)
     low, high = background_band(rule)
-    thresholds = torch.full((len(boxes),), low if low > 0 else high)
+    thresholds = boxes.new_full((len(boxes),), low if low > 0 else high)
     if rule.match_low_quality:
         reached = _reached(grid, shapes, boxes, image, valid)
         thresholds = torch.minimum(thresholds, reached)
@@ -212,7 +219,9 @@ def _settle(codes: Tensor, pairs: Pairs, within: Tensor, rule: MatchRule) -> Non
         rule: thresholds and options.
     """
     own = within[pairs.box]
-    best = torch.zeros(len(codes)).scatter_reduce_(0, pairs.anchor, pairs.iou, "amax")[pairs.anchor]
+    best = pairs.iou.new_zeros(len(codes)).scatter_reduce_(0, pairs.anchor, pairs.iou, "amax")[
+        pairs.anchor
+    ]
     matched = _extreme(codes, pairs.anchor, own, pairs.iou == best, "amin")
     code = torch.where(is_background(best, rule), BACKGROUND, IGNORED)
     codes[pairs.anchor] = torch.where(best >= rule.pos_iou_thr, matched, code)
@@ -231,11 +240,12 @@ def _extreme(codes: Tensor, anchor: Tensor, box: Tensor, chosen: Tensor, kind: s
 
 def _claims(pairs: Pairs, count: int, rule: MatchRule) -> Tensor:
     """Pairs (P,) whose anchor is the best of its box: all equally good ones, or the first."""
-    best = torch.zeros(count).scatter_reduce_(0, pairs.box, pairs.iou, "amax")[pairs.box]
+    best = pairs.iou.new_zeros(count)
+    best = best.scatter_reduce_(0, pairs.box, pairs.iou, "amax")[pairs.box]
     claims = (pairs.iou == best) & (best >= rule.min_pos_iou)
     if rule.gt_max_assign_all:
         return claims
-    first = torch.zeros(count, dtype=torch.long)
+    first = pairs.anchor.new_zeros(count)
     first.scatter_reduce_(0, pairs.box[claims], pairs.anchor[claims], "amin", include_self=False)
     return claims & (pairs.anchor == first[pairs.box])
 

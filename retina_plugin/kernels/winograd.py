@@ -161,7 +161,7 @@ def _taps(turned: bool = False) -> Tensor:
 
     Row p of one direction is (1, p, p^2) / prod over the other points q of (p - q).
     """
-    points = torch.tensor(POINTS, dtype=torch.float64)
+    points = torch.tensor(POINTS, dtype=torch.float64, device="cpu")
     others = (points[:, None] - points).fill_diagonal_(1).prod(1)
     line = torch.stack([points**power for power in range(3)], dim=1) / others[:, None]
     line = torch.cat([line, line.new_tensor([[0, 0, 1]])])
@@ -303,4 +303,6 @@ def _channels_last(maps: Maps) -> list[Tensor]:
 
 def _empty(like: Tensor, channels: int, size: tuple[int, int]) -> Tensor:
     shape = (len(like), channels, *size)
-    return torch.empty(shape, dtype=like.dtype, memory_format=torch.channels_last)
+    return torch.empty(
+        shape, dtype=like.dtype, device=like.device, memory_format=torch.channels_last
+    )
