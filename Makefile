@@ -41,13 +41,21 @@ matrix: .venv/installed
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[matrix]"
 	$(BIN)/nox --session tests
 
+# A checkout that was moved needs another .venv: there are absolute paths in it.
+MADE_IN := $(shell cat .venv/runs 2>/dev/null)
+HERE := $(realpath .)
+ifneq ($(MADE_IN),$(HERE))
+.PHONY: .venv/runs
+CLEAR := --clear
+endif
+
 # torch first: a later choice of the resolver must not replace the pinned build.
 .venv/runs: pyproject.toml constraints.txt hatch_build.py
 	@echo "installing the pinned packages into .venv (about two minutes)"
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $(CLEAR) .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[stock,mim,demo]"
-	@touch $@
+	@pwd -P > $@
 
 .venv/installed: .venv/runs
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[stock,mim,demo,test]"

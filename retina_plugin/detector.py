@@ -50,10 +50,15 @@ class RetinaNet(StockRetinaNet):
         super().__init__(*args, **parts)
         self.dtype = dtype
         self.winograd = winograd
-        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.channels_last = channels_last
         self._lay_out()
         if fold_norm:
             fold_if_possible(self.backbone)
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """In which weights and images lie; no attribute, because pickle knows no such type."""
+        return torch.channels_last if self.channels_last else torch.contiguous_format
 
     def init_weights(self) -> None:
         """Initialise; in the usual layout, so that a seed gives the weights it gives elsewhere."""

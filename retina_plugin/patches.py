@@ -13,10 +13,10 @@ from typing import Any, cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from .anchors import AnchorGrid
 from .kernels.convolution import Geometry, autocast, convolve
+from .kernels.fallback import differentiated_once
 from .listeners import is_changed
 from .subnet import is_joinable
 from .targets import ListedTargets
@@ -166,7 +166,7 @@ class _Cut(torch.autograd.Function):
         return torch.stack(cut).contiguous(memory_format=torch.channels_last)
 
     @staticmethod
-    @once_differentiable
+    @differentiated_once
     def backward(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:
         count, channels, height, width = ctx.shape
         left, right, top, bottom = _padding(ctx.shape, ctx.margin)

@@ -1,8 +1,11 @@
 """In which floating-point type convolutions run: bfloat16 only where hardware computes in it."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 
 from . import processor
+from .compat.torch_features import is_autocast_on
 from .errors import UserError
 
 DTYPES = ("auto", "bfloat16", "float32")
@@ -24,6 +27,8 @@ def chosen_dtype(dtype: str, device_type: str) -> str:
     return "bfloat16" if processor.computes_in_bfloat16(device_type) else "float32"
 
 
-def autocast_of(dtype: str, device_type: str) -> torch.autocast:
-    """PyTorch's autocast to bfloat16, switched off for `float32`."""
+def autocast_of(dtype: str, device_type: str) -> AbstractContextManager[object]:
+    """PyTorch's autocast to bfloat16, switched off for `float32`, also where a device has none."""
+    if dtype == "float32" and not is_autocast_on(device_type):
+        return nullcontext()
     return torch.autocast(device_type, torch.bfloat16, enabled=dtype == "bfloat16")

@@ -1,6 +1,7 @@
 """The detector computes what MMDetection's does, in another layout and precision."""
 
 import copy
+import pickle
 
 import pytest
 import torch
@@ -202,6 +203,18 @@ def test_copy_of_the_model_owns_its_weights(make_model):
         assert (model(images())[0][0] == 0).all()
 
 
+@pytest.mark.parametrize("protocol", [2, pickle.HIGHEST_PROTOCOL])
+def test_a_whole_model_is_saved_and_loaded(protocol, make_model, make_sample, tiny_config):
+    model = make_model(tiny_config().model, init=False).eval()
+    again = pickle.loads(pickle.dumps(model, protocol=protocol))
+    images = torch.rand(1, 3, 64, 64)
+    one, other = (
+        each.predict(images, [make_sample()])[0].pred_instances for each in (model, again)
+    )
+    torch.testing.assert_close(one.bboxes, other.bboxes, rtol=0, atol=0)
+    assert again.backbone.conv1.weight.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_inferencer_runs_in_the_models_dtype(make_model, tmp_path, tiny_config):
     cfg = tiny_config()
     assert cfg.model.type == "retina_plugin.RetinaNet"
@@ -298,3 +311,19 @@ def test_winograds_algorithm_is_an_option(make_model, is_wanted, monkeypatch):
         results.append((logits, deltas, gradients))
     assert bool(seen) == is_wanted
     torch.testing.assert_close(*results, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("place", ["image", "weight", "statistics"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_what_is_not_finite_inside_reaches_the_loss_and_no_detection(
+    place, dtype, make_model, make_sample, tiny_config, bfloat16_kernels
+):
+    cfg = tiny_config().model
+    cfg.dtype = dtype
+    model, images = make_model(cfg).eval(), torch.zeros(1, 3, 64, 64)
+    block = model.backbone.layer2[0]
+    broken = {"image": images, "weight": block.conv1.weight, "statistics": block.bn1.running_var}
+    with torch.no_grad():
+        broken[place][0] = -1 if place == "statistics" else torch.nan
+    assert not model.loss(images, [make_sample([[4, 4, 40, 44]], [0])])["loss_cls"].isfinite()
+    assert len(model.predict(images, [make_sample()])[0].pred_instances) == 0

@@ -75,6 +75,25 @@ def test_make_demo_counts_from_its_beginning_and_installs_what_it_needs():
     assert "test]" not in words()
 
 
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+def test_a_checkout_that_was_moved_gets_another_environment(tmp_path):
+    def words():
+        command = ["make", "-n", "test"]
+        done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    checkout = tmp_path / "a 'b' (c,d)"
+    (checkout / ".venv").mkdir(parents=True)
+    for name in ("Makefile", "pyproject.toml", "constraints.txt", "hatch_build.py"):
+        shutil.copy(ROOT / name, checkout)
+    assert "-m venv --clear .venv" in words()
+    (checkout / ".venv" / "runs").write_text(f"{checkout.resolve()}\n")
+    (checkout / ".venv" / "installed").touch()
+    assert "venv --clear" not in words()
+    (checkout / ".venv" / "runs").write_text("/elsewhere\n")
+    assert "-m venv --clear .venv" in words()
+
+
 @pytest.mark.slow
 def test_a_missing_package_is_one_sentence(tmp_path):
     (tmp_path / "mmengine.py").write_text("raise ModuleNotFoundError('x', name='mmengine')")

@@ -60,7 +60,10 @@ def outside_graphs(function: Function) -> Function:
 def is_autocast_on(device_type: str) -> bool:
     """Whether autocast is on for `cpu`, `cuda`, ...; PyTorch 2.1 asks by a function per device."""
     if hasattr(torch, "get_autocast_dtype"):  # came with the argument
-        return torch.is_autocast_enabled(device_type)
+        try:
+            return torch.is_autocast_enabled(device_type)
+        except RuntimeError:  # this PyTorch has no autocast for the device
+            return False
     if device_type == "cpu":
         return torch.is_autocast_cpu_enabled()
     return torch.is_autocast_enabled()

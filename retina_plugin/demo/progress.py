@@ -56,6 +56,7 @@ def follow(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            errors="replace",
             env={**(environment or {}), **os.environ, **as_starter()},
         ) as process:
             lines = _copied(process.stdout or (), file)

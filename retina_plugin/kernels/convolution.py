@@ -1,7 +1,8 @@
-"""Convolution, sum and ReLU in one pass over a CPU's memory; equals `plain`.
+"""Convolution and sum in one pass over a CPU's memory, and the ReLU in place; equals `plain`.
 
-Without it the output of a convolution is written, read and written again for the ReLU, and once
-more for the sum that ends a residual block. oneDNN does both while the output is in the cache.
+Without it the output of a convolution is written, read and written again for the sum that ends a
+residual block. oneDNN adds while the output is in the cache; Winograd's form does the ReLU there
+too.
 """
 
 import functools
@@ -12,12 +13,12 @@ from typing import Any, NamedTuple, cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 from typing_extensions import TypeVarTuple, Unpack
 
 from .. import processor
 from ..compat.torch_features import cpu_autocast_dtype, is_autocast_on, is_compiling
 from . import winograd
+from .fallback import differentiated_once
 
 # Each a tensor or None.
 Tensors = TypeVarTuple("Tensors")
@@ -145,7 +146,7 @@ class _Convolution(torch.autograd.Function):
         return tuple(outs)
 
     @staticmethod
-    @once_differentiable
+    @differentiated_once
     def backward(ctx: Any, *outers: Tensor) -> tuple[Tensor | None, ...]:
         weight, *saved = ctx.saved_tensors
         maps, outs = saved[: ctx.count], saved[ctx.count :]
@@ -174,22 +175,21 @@ def _forward(
     geometry: Geometry,
     relu: bool,
 ) -> Tensor:
-    """By the operations that PyTorch's own compiler calls.
+    """The sum by the operation that PyTorch's own compiler calls.
 
-    They add nothing to groups, and in bfloat16 nothing in the usual layout.
+    It adds nothing to groups, and in bfloat16 nothing in the usual layout. The ReLU is a pass of
+    its own: oneDNN's makes 0 of NaN, and nobody would see what went wrong before it.
     """
     stride, padding, dilation, groups = geometry
-    if residual is not None and (groups > 1 or not _any_channels_last(x, weight)):
+    if residual is None:
+        out = F.conv2d(x, weight, bias, *geometry)
+    elif groups > 1 or not _any_channels_last(x, weight):
         out = F.conv2d(x, weight, bias, *geometry).add_(residual)
-        return out.relu_() if relu else out
-    place = (padding, stride, dilation, groups)
-    fused = torch.ops.mkldnn._convolution_pointwise
-    if residual is not None:
-        unary = "relu" if relu else None
-        return fused.binary(x, residual, weight, bias, *place, "add", 1.0, unary, [], "")
-    if relu:
-        return fused(x, weight, bias, *place, "relu", [], "")
-    return F.conv2d(x, weight, bias, *geometry)
+    else:
+        place = (padding, stride, dilation, groups)
+        fused = torch.ops.mkldnn._convolution_pointwise.binary
+        out = fused(x, residual, weight, bias, *place, "add", 1.0, None, [], "")
+    return out.relu_() if relu else out
 
 
 def flop_formulas() -> dict[Any, Any]:

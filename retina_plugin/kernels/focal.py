@@ -12,12 +12,11 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from ..compat.torch_features import OutOfMemoryError, graph_may_be_kept, is_compiling
 from ..errors import UserError
 from .buffer import Buffer
-from .fallback import NotAvailable, warn_once
+from .fallback import NotAvailable, differentiated_once, warn_once
 from .focal_input import FocalInput
 from .native import library, pointer
 from .threads import shared_out
@@ -113,7 +112,7 @@ class FocalSum(torch.autograd.Function):
         return total
 
     @staticmethod
-    @once_differentiable
+    @differentiated_once
     def backward(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:
         """The kept gradient, times that of the sum unless it is 1."""
         (gradient,) = ctx.saved_tensors

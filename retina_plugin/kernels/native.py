@@ -148,11 +148,10 @@ def _compile(source: Path, target: Path) -> None:
 def _attempt(command: list[str]) -> str | None:
     """What went wrong, in one line."""
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=COMPILE_TIMEOUT, check=False
-        )
+        done = subprocess.run(command, capture_output=True, timeout=COMPILE_TIMEOUT, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
     if done.returncode == 0:
         return None
-    return next(iter(done.stderr.strip().splitlines()), f"exit code {done.returncode}")
+    said = done.stderr.decode(errors="replace").strip().splitlines()
+    return next(iter(said), f"exit code {done.returncode}")

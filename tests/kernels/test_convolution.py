@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from retina_plugin.errors import UserError
 from retina_plugin.kernels import convolution
 from retina_plugin.kernels.convolution import Geometry, autocast, convolve, flop_formulas, plain
 
@@ -70,6 +71,31 @@ def test_bfloat16_is_as_exact_as_the_plain_form(shape, ran, bfloat16_kernels):
     for ours, theirs, truth in zip(got, one_by_one, exact, strict=True):
         distances = [(t.double() - truth).norm() / truth.norm() for t in (ours, theirs)]
         assert distances[0] <= 1.1 * distances[1] + 1e-3
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("place", ["x", "weight", "bias", "residual"])
+@pytest.mark.parametrize("shape", [{"kernel_size": 1}, {"kernel_size": 3, "padding": 1}], ids=str)
+def test_what_is_not_finite_is_so_where_the_plain_form_has_it(
+    shape, place, value, dtype, bfloat16_kernels
+):
+    conv, x, residual = case(shape, dtype)
+    with torch.no_grad():
+        broken = {"x": x, "weight": conv.weight, "bias": conv.bias, "residual": residual}[place]
+        broken[(0,) * broken.dim()] = value
+        for added in (residual, None):
+            given = x, conv.weight, conv.bias, Geometry.of(conv), added, True
+            found, expected = convolve(*given), plain(*given)
+            assert torch.equal(found.isfinite(), expected.isfinite())
+            assert torch.equal(found.isnan(), expected.isnan())
+
+
+def test_a_second_derivative_is_refused_with_what_has_one():
+    conv, x, _ = case({"kernel_size": 1}, torch.float32)
+    out = convolve(x, conv.weight, conv.bias, Geometry.of(conv), relu=True).sum()
+    with pytest.raises(UserError, match=r"no second derivative.*set fast=False"):
+        torch.autograd.grad(out, x, create_graph=True)
 
 
 def test_only_wanted_gradients_are_computed():

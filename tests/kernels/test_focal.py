@@ -5,6 +5,7 @@ import torch
 
 from retina_plugin import FocalLoss, focal_loss
 from retina_plugin.compat.torch_features import OutOfMemoryError
+from retina_plugin.errors import UserError
 from retina_plugin.kernels import focal, native
 from retina_plugin.kernels.fallback import warn_once
 from retina_plugin.kernels.focal import BLOCKED, DTYPES, NATIVE, FocalSum, focal_form
@@ -358,6 +359,16 @@ def test_forced_form_that_cannot_run_is_an_error():
         focal_form("triton", "cpu")
     with pytest.raises(ValueError, match="form to be one of"):
         FocalLoss(form="fastest")
+
+
+@pytest.mark.parametrize("name", ["auto", "native", "blocked"])
+def test_a_second_derivative_is_refused_and_the_plain_form_has_it(name):
+    logits = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
+    labels = torch.tensor([0, 3, 2, 3, 1])
+    with pytest.raises(UserError, match=r"no second derivative.*form='plain'"):
+        torch.autograd.grad(FocalLoss(form=name)(logits.float(), labels), logits, create_graph=True)
+    plain = FocalLoss(form="plain")
+    assert torch.autograd.gradgradcheck(lambda x: plain(x, labels), logits)
 
 
 def test_dtypes_are_numbered_as_in_the_c_code():

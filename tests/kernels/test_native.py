@@ -88,6 +88,15 @@ def test_compiler_that_fails_is_quoted(own_cache, monkeypatch, tmp_path):
     assert list(own_cache.glob("*")) == []
 
 
+def test_a_compiler_may_say_what_is_no_text(own_cache, monkeypatch, tmp_path):
+    broken = tmp_path / "cc"
+    broken.write_text("#!/bin/sh\nprintf '\\377 quota' >&2; exit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("CC", str(broken))
+    with pytest.raises(NotAvailable, match=r"compiling focal.c with .* failed: \ufffd quota"):
+        library("focal")
+
+
 @pytest.mark.parametrize("allowed", [True, False])
 def test_missing_compiler_is_named_whether_or_not_compiling_is_allowed(allowed, monkeypatch):
     monkeypatch.setenv("CC", "no-such-compiler")
