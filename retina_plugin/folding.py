@@ -158,7 +158,8 @@ def folded_convolution(
     if geometry is None:
         out = efficient_conv_bn_eval_control(norm, conv, x) if is_folded else norm(conv(x))
     elif is_folded:
-        return convolve(x, *folded_weights(norm, conv), geometry, residual, relu)
+        weight, bias = folded_weights(norm, conv)
+        return convolve(x, weight, bias, geometry, residual, relu)
     else:
         out = norm(convolve(x, conv.weight, conv.bias, geometry))
     out = out if residual is None else out + residual

@@ -100,8 +100,8 @@ class RetinaFPN(FPN):
         for i in range(len(laterals) - 1, 0, -1):
             laterals[i - 1] = laterals[i - 1] + self._enlarged(laterals[i], laterals[i - 1])
         # Winograd's algorithm is why these are not simply called.
-        pairs = zip(self.fpn_convs, laterals, strict=False)
-        outs = [run_layer(conv, [x], plain=not is_wanted())[0] for conv, x in pairs]
+        plain = not is_wanted()
+        outs = [run_layer(self.fpn_convs[i], [x], plain)[0] for i, x in enumerate(laterals)]
         sources = {"on_input": inputs[self.backbone_end_level - 1], "on_lateral": laterals[-1]}
         while len(outs) < self.num_outs:
             outs.append(self._coarser(outs, sources))

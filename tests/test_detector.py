@@ -240,12 +240,13 @@ def test_inferencer_runs_in_the_models_dtype(make_model, tmp_path, tiny_config):
     assert isinstance(cfg, Config)
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")  # dynamo looks at it
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # dynamo
-def test_compiled_by_pytorch_it_gives_the_same_losses(make_model, samples):
+@pytest.mark.parametrize("kind", ["retina_plugin.RetinaNet", "mmdet.RetinaNet"])
+def test_compiled_by_pytorch_it_gives_the_same_losses(kind, make_model, samples):
     """`compile=True` of MMEngine's runner; here without generating code."""
-    model = make_model(config("retina_plugin.RetinaNet", dtype="float32")).train()
+    own = {"dtype": "float32"} if kind.startswith("retina") else {}
+    model = make_model(config(kind, **own)).train()
     x = images()
     expected = model(x, samples, mode="loss")
     torch._dynamo.reset()

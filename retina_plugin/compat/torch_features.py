@@ -43,7 +43,7 @@ def _flags_of_linux() -> dict[str, bool]:
 
 
 def outside_graphs(function: Function) -> Function:
-    """`torch.compiler.disable` for a method, applied where PyTorch's compiler is loaded.
+    """`torch.compiler.disable`, applied where PyTorch's compiler is loaded.
 
     To decorate with it loads the compiler: a quarter of the time that importing this package takes.
     """

@@ -9,6 +9,7 @@ from rich.console import Console
 from ..data.scene_files import make_scenes
 from ..engine.options import quoted
 from ..engine.resume import find_latest_checkpoint
+from ..errors import UserError
 from .budget import MINUTES, Budget, clock, in_minutes, training_minutes
 from .progress import follow, one_core_left
 from .results import show_results
@@ -38,15 +39,21 @@ def run_demo(
 
     Raises:
         UserError: training or evaluation failed; it names the log. Or `minutes` is no number above
-            0.
+            0, or the folder cannot be written.
     """
     console = Console()
     started = clock() if started is None else started
     starting = clock() - started
     budget = Budget(minutes, started if began is None else began)
     data, train, test = (folder / name for name in ("data", "train", "test"))
-    with console.status("1/3 making scenes of handwritten digits over photographs"):
-        make_scenes(data)
+    try:
+        with console.status("1/3 making scenes of handwritten digits over photographs"):
+            make_scenes(data)
+    except OSError as error:
+        raise UserError(
+            f"The demo cannot write its folder {folder} ({error.strerror or error}): start it "
+            "where you may write, or name another folder with --out."
+        ) from error
     mim = [sys.executable, "-m", "mim"]
     options = ["--cfg-options", f"data_root={quoted(f'{data}/')}", *options]
 

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from ..anchors import AnchorGrid
+from ..compat.torch_features import outside_graphs
 from ..matching import MatchRule, background_band, match_image
 from .blocks import excluded_in_blocks, is_near, match_blocks
 from .fallback import CANNOT_RUN, NotAvailable, warn_once
@@ -163,6 +164,7 @@ def _native(given: Given) -> Found | None:
     return (codes, best, wanted.labels) if _write(given, wanted) else None
 
 
+@outside_graphs
 def _write(given: Given, wanted: Wanted) -> bool:
     """Run the compiled code if it knows the input."""
     if not _is_usual(given):

@@ -13,7 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..compat.torch_features import OutOfMemoryError, graph_may_be_kept, is_compiling
+from ..compat.torch_features import (
+    OutOfMemoryError,
+    graph_may_be_kept,
+    is_compiling,
+    outside_graphs,
+)
 from ..errors import UserError
 from .buffer import Buffer
 from .fallback import NotAvailable, differentiated_once, warn_once
@@ -137,6 +142,7 @@ def _run(form: Form, given: FocalInput, needs_gradient: bool) -> tuple[Tensor, T
         return *form.spare.run(given, needs_gradient), form.spare
 
 
+@outside_graphs  # PyTorch 2.4 would look for gradients of its buffers
 def blocked(given: FocalInput, needs_gradient: bool) -> tuple[Tensor, Tensor | None]:
     """Block after block of rows in buffers that stay in the cache; PyTorch alone, any device."""
     logits, labels, weights, gamma, alpha = given
@@ -182,6 +188,7 @@ def _block(
     return loss, slope.scatter_(1, column, slope.gather(1, column) * sign)
 
 
+@outside_graphs  # it calls what no compiler can look into
 def native(given: FocalInput, needs_gradient: bool) -> tuple[Tensor, Tensor | None]:
     """focal.c on a CPU, its blocks shared out over PyTorch's number of threads.
 

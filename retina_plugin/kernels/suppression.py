@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .. import nms as plain
+from ..compat.torch_features import outside_graphs
 from .fallback import NotAvailable, warn_once
 from .native import library, pointer
 
@@ -62,6 +63,7 @@ def _say_plain(reason: NotAvailable) -> None:
     warn_once(f"NMS runs in plain PyTorch: {reason}.")
 
 
+@outside_graphs
 def _nms(
     boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int, at_most: int | None
 ) -> Tensor:
@@ -84,6 +86,7 @@ def _nms(
     return kept[:found].clone()
 
 
+@outside_graphs
 def _soft_nms(
     boxes: Tensor,
     scores: Tensor,

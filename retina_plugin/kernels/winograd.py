@@ -18,6 +18,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..compat.torch_features import is_compiling
 from .fallback import NotAvailable, warn_once
 from .native import library, pointer
 from .threads import shared_out
@@ -66,8 +67,8 @@ def wanted(is_wanted: bool) -> Iterator[None]:
 
 
 def is_wanted() -> bool:
-    """Whether `convolve` may take this form here."""
-    return _wanted.get()
+    """Whether `convolve` may take this form here; PyTorch's compiler joins convolutions itself."""
+    return not is_compiling() and _wanted.get()
 
 
 def is_faster(maps: Maps, weight: Tensor, padding: tuple[int, ...]) -> bool:

@@ -30,6 +30,18 @@ def test_the_run_hears_of_it(capfd):
     assert said in capfd.readouterr().err
 
 
+class LoadedFirst(list):
+    """Data that say, where they are unpickled, whether the package was there before them."""
+
+    def __reduce__(self):
+        return eval, ("[int('retina_plugin' in __import__('sys').modules)]",)
+
+
+def test_a_worker_that_is_started_afresh_loads_the_package_before_its_data():
+    loader = DataLoader(LoadedFirst([0]), num_workers=1, multiprocessing_context="spawn")
+    assert [batch.tolist() for batch in loader] == [[1]]
+
+
 def test_elsewhere_the_error_is_printed_as_before():
     said = []
     ending(lambda *words: said.append(words))("error", "batch")

@@ -91,3 +91,9 @@ def test_minutes_that_are_none_are_refused_before_anything_is_made(recorded, tmp
     with pytest.raises(UserError, match="--minutes expects a number > 0, but got -3"):
         recorded(minutes=-3)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(UserError, match=r"cannot write its folder .*out.*--out"):
+        run_demo(tmp_path / "out", [])

@@ -361,6 +361,19 @@ def test_forced_form_that_cannot_run_is_an_error():
         FocalLoss(form="fastest")
 
 
+@pytest.mark.filterwarnings("ignore:Dynamo detected a call to a `functools.lru_cache`:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # dynamo
+@pytest.mark.parametrize("name", ["auto", "blocked", "plain"])
+def test_compiled_by_pytorch_the_module_gives_the_same_loss(name):
+    loss, labels = FocalLoss(form=name), torch.tensor([0, 3, 2, 3, 1])
+    logits = torch.randn(5, 3, requires_grad=True)
+    expected = torch.autograd.grad(loss(logits, labels, avg_factor=2), logits)
+    torch._dynamo.reset()
+    compiled = torch.compile(lambda x: loss(x, labels, avg_factor=2.0), backend="aot_eager")
+    found = torch.autograd.grad(compiled(logits), logits)
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-8)
+
+
 @pytest.mark.parametrize("name", ["auto", "native", "blocked"])
 def test_a_second_derivative_is_refused_and_the_plain_form_has_it(name):
     logits = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
