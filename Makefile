@@ -41,8 +41,9 @@ matrix: .venv/installed
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[matrix]"
 	$(BIN)/nox --session tests
 
-# A checkout that was moved needs another .venv: there are absolute paths in it.
-MADE_IN := $(shell cat .venv/runs 2>/dev/null)
+# A checkout that was moved needs another .venv: there are absolute paths in it. So does one whose
+# Python is gone.
+MADE_IN := $(shell test -x .venv/bin/python && cat .venv/runs 2>/dev/null)
 HERE := $(realpath .)
 ifneq ($(MADE_IN),$(HERE))
 .PHONY: .venv/runs

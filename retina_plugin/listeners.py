@@ -1,12 +1,21 @@
 """What a call of a module does beside its class, and a fast form without the call passes by."""
 
 from torch import nn
+from torch.nn.modules import module as torchs_modules
+
+# Hooks for a call of any module, as PyTorch's FlopCounterMode sets them.
+GLOBAL_HOOKS = tuple(
+    getattr(torchs_modules, f"_global_{kind}_hooks")
+    for kind in ("forward", "forward_pre", "backward", "backward_pre")
+)
 
 
 def is_heard(module: nn.Module) -> bool:
-    """Whether a hook waits for a call of the module."""
+    """Whether a hook waits for a call of the module, or of any."""
     hooks = module._forward_hooks, module._forward_pre_hooks
-    return any(hooks) or bool(module._backward_hooks or module._backward_pre_hooks)
+    return any(hooks) or bool(
+        module._backward_hooks or module._backward_pre_hooks or any(GLOBAL_HOOKS)
+    )
 
 
 def is_changed(module: nn.Module) -> bool:

@@ -8,6 +8,8 @@ import torch
 from mmdet.apis import DetInferencer
 from mmengine.config import Config
 from mmengine.model import convert_sync_batchnorm
+from torch.nn.modules.module import register_module_forward_hook
+from torch.utils.flop_counter import FlopCounterMode
 
 from retina_plugin import RetinaNet, processor
 from retina_plugin.engine.inferencer import QUIET
@@ -328,3 +330,23 @@ def test_what_is_not_finite_inside_reaches_the_loss_and_no_detection(
         broken[place][0] = -1 if place == "statistics" else torch.nan
     assert not model.loss(images, [make_sample([[4, 4, 40, 44]], [0])])["loss_cls"].isfinite()
     assert len(model.predict(images, [make_sample()])[0].pred_instances) == 0
+
+
+def test_hooks_of_all_modules_see_every_layer(make_model, tiny_config):
+    """As a model without fast forms shows them; PyTorch's FlopCounterMode counts by them."""
+    cfg = tiny_config().model
+    plain = make_model({**cfg, "fold_norm": False, "winograd": False}, init=False)
+    fast = make_model(cfg, init=False)
+    fast.load_state_dict(plain.state_dict())
+    heard, counted = [], []
+    for model in (plain.eval(), fast.eval()):
+        handle = register_module_forward_hook(lambda module, *_: heard.append(type(module)))
+        with torch.no_grad():
+            model(torch.zeros(1, 3, 64, 64))
+        handle.remove()
+        counted.append(list(heard))
+        heard.clear()
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            model(torch.zeros(1, 3, 64, 64))
+        counted.append(counter.get_total_flops())
+    assert counted[:2] == counted[2:]

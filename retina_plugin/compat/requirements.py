@@ -26,6 +26,8 @@ TRIED = {
     "mmcv": ("2.0.1", "2.3.7"),
     "mmdet": ("3.0.0", "3.5.2"),
 }
+# What the loader of shared libraries says where memory is full.
+NO_ROOM = ("failed to map segment", "annot allocate memory")
 # The last MMEngine that reads installed packages with pkg_resources, which setuptools 82 removed.
 LAST_WITH_PKG_RESOURCES = "0.10.7"
 
@@ -74,14 +76,22 @@ def import_or_explain(name: str) -> ModuleType:
     """
     try:
         return importlib.import_module(name)
+    except MemoryError as error:
+        raise ImportError(_no_room(name)) from error
     # MMDetection asserts the versions of MMCV and MMEngine when it is imported. What was compiled
     # for another numpy may raise a ValueError, a library that PyTorch does not find an OSError.
     except (ImportError, AssertionError, ValueError, OSError) as error:
+        if any(words in str(error) for words in NO_ROOM):
+            raise ImportError(_no_room(name)) from error
         absent = isinstance(error, ModuleNotFoundError) and error.name == name
         problem = "is not installed" if absent else f"cannot be imported ({error})"
         raise ImportError(f"retina_plugin needs {name}, which {problem}: {REMEDY}.") from error
     except RuntimeError as error:  # as yapf's, which MMEngine imports, where a user has no home
         raise ImportError(f"{name} cannot be imported: {error}.") from error
+
+
+def _no_room(name: str) -> str:
+    return f"{name} cannot be imported: there is too little memory for it (ulimit -v limits it)."
 
 
 def check_pkg_resources() -> None:

@@ -24,6 +24,11 @@ is_compiling: Callable[[], bool] = (
 _GRAPH_IS_KEPT = "_get_current_graph_task_keep_graph"
 
 
+def is_transformed() -> bool:
+    """Whether `torch.func` or PyTorch's tracer follows the computation, operation by operation."""
+    return torch._C._are_functorch_transforms_active() or torch.jit.is_tracing()
+
+
 def cpu_capabilities() -> Mapping[str, Any]:
     """Instruction sets of the processor by name; without PyTorch's list, those that Linux names."""
     listed = getattr(torch.cpu, "get_capabilities", None)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from typing_extensions import TypeVarTuple, Unpack
 
 from .. import processor
-from ..compat.torch_features import cpu_autocast_dtype, is_autocast_on, is_compiling
+from ..compat.torch_features import cpu_autocast_dtype, is_autocast_on, is_compiling, is_transformed
 from . import winograd
 from .fallback import differentiated_once
 
@@ -110,7 +110,7 @@ def autocast(*tensors: Unpack[Tensors]) -> tuple[Unpack[Tensors]]:
 def _is_fast_here(x: Tensor, weight: Tensor) -> bool:
     return (
         not is_compiling()
-        and not torch.jit.is_tracing()
+        and not is_transformed()
         and x.dtype == weight.dtype
         and joins(x.device.type, x.dtype)
         and x.numel() > 0

@@ -1,9 +1,11 @@
 """C sources of this folder, compiled once for this processor and kept in the user's cache."""
 
+import atexit
 import ctypes
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -59,17 +61,28 @@ def _loaded(name: str) -> ctypes.CDLL | NotAvailable:
     """The library, or why there is none."""
     try:
         path = _cached(name)
-        if not path.exists():
+        if path is None:
             if not _may_compile:
                 raise _NotNow(f"{name}.c is not compiled for so short a run")
-            _compile(Path(__file__).with_name(f"{name}.c"), path)
-        return ctypes.CDLL(str(path))
+            path = _compile(name)
+        return _opened(path)
     except _NotNow:  # another run may compile: not to be remembered
         raise
     except NotAvailable as reason:
         return reason
     except OSError as error:
-        return NotAvailable(f"the compiled {name} cannot be loaded: {error}")
+        return NotAvailable(
+            f"the compiled {name} cannot be loaded ({error}); TMPDIR may name a folder from which "
+            "programs run"
+        )
+
+
+def _opened(path: Path) -> ctypes.CDLL:
+    """The library, from a folder of this process where no program may run from the cache."""
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError:
+        return ctypes.CDLL(str(shutil.copy(path, _folder_of_this_process())))
 
 
 def pointer(tensor: Tensor | None) -> ctypes.c_void_p:
@@ -80,26 +93,50 @@ def pointer(tensor: Tensor | None) -> ctypes.c_void_p:
 def is_compiled(name: str) -> bool:
     """Whether `library` would take no time."""
     try:
-        return _cached(name).exists()
+        return _cached(name) is not None
     except NotAvailable:
         return False
 
 
-def _cached(name: str) -> Path:
-    """Where the library lies: another source, compiler or processor has another name."""
+def _cached(name: str) -> Path | None:
+    """The library that was compiled before, if all of it is there.
+
+    A part of one, as a full disk or a power cut may leave, would kill the process that loads it.
+    """
+    for path in _folder().glob(f"{_stem(name)}-*.so"):
+        try:
+            if path.stem.endswith(f"-{_digest(path.read_bytes())}"):
+                return path
+        except OSError:
+            continue
+    return None
+
+
+def _stem(name: str) -> str:
+    """How its file begins: another source, compiler or processor has another name."""
     source = Path(__file__).with_name(f"{name}.c").read_text()
     flags = (*FLAGS, *OWN_FLAGS.get(name, ()))
     identity = (source, _compiler(), flags, platform.machine(), _processor(), platform.libc_ver())
-    digest = hashlib.sha256(repr(identity).encode()).hexdigest()[:16]
-    return _folder() / f"{name}-{digest}.so"
+    return f"{name}-{_digest(repr(identity).encode())}"
 
 
-def _compiler() -> str:
-    names = (os.environ["CC"],) if os.environ.get("CC") else COMPILERS
-    found = [path for path in map(shutil.which, names) if path]
-    if sys.platform == "win32" or not found:
-        raise NotAvailable(f"no C compiler was found ({', '.join(names)}; set CC to name one)")
-    return found[0]
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _compiler() -> list[str]:
+    """The program with the options that CC gives it, as in `CC="ccache gcc"`."""
+    given = os.environ.get("CC", "").strip()
+    if given and shutil.which(given) is None:
+        commands = [shlex.split(given)] if given.count('"') % 2 == given.count("'") % 2 == 0 else []
+    else:
+        commands = [[name] for name in ((given,) if given else COMPILERS)]
+    for program, *options in commands:
+        path = shutil.which(program)
+        if path and sys.platform != "win32":
+            return [path, *options]
+    named = given or ", ".join(COMPILERS)
+    raise NotAvailable(f"no C compiler was found ({named}; set CC to name one)")
 
 
 @cache
@@ -115,7 +152,20 @@ def _processor() -> str:
 @cache
 def _folder() -> Path:
     """The user's own cache; a folder of this process where that is not to be trusted."""
-    return _own_cache() or Path(tempfile.mkdtemp(prefix="retina_plugin-"))
+    return _own_cache() or _folder_of_this_process()
+
+
+@cache
+def _folder_of_this_process() -> Path:
+    """A new one, removed at its end."""
+    folder, owner = Path(tempfile.mkdtemp(prefix="retina_plugin-")), os.getpid()
+
+    def remove() -> None:
+        if os.getpid() == owner:  # a process that was forked from it may end before it
+            shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(remove)
+    return folder
 
 
 def _own_cache() -> Path | None:
@@ -131,20 +181,23 @@ def _own_cache() -> Path | None:
     return folder if private and os.access(folder, os.W_OK) else None
 
 
-def _compile(source: Path, target: Path) -> None:
+def _compile(name: str) -> Path:
     """Compile to a file of its own, then rename: processes that start together do not meet."""
     started = time.monotonic()
-    scratch = target.with_suffix(f".{os.getpid()}.tmp")
+    source = Path(__file__).with_name(f"{name}.c")
+    scratch = _folder() / f"{_stem(name)}.{os.getpid()}.tmp"
     flags = (*FLAGS, *OWN_FLAGS.get(source.stem, ()))
     for processor in FOR_THIS_PROCESSOR:
         files = (str(source), "-o", str(scratch), "-lm")
-        complaint = _attempt([_compiler(), *flags, *processor, *files])
+        complaint = _attempt([*_compiler(), *flags, *processor, *files])
         if complaint is None:
+            target = _folder() / f"{_stem(name)}-{_digest(scratch.read_bytes())}.so"
             scratch.replace(target)
             seconds = time.monotonic() - started
             print_log(f"Compiled {source.name} in {seconds:.1f} s into {target}.", logger="current")
-            return
-    raise NotAvailable(f"compiling {source.name} with {_compiler()} failed: {complaint}")
+            return target
+    compiler = shlex.join(_compiler())
+    raise NotAvailable(f"compiling {source.name} with {compiler} failed: {complaint}")
 
 
 def _attempt(command: list[str]) -> str | None:

@@ -89,7 +89,7 @@ class ClassificationLoss(nn.Module, ABC):
 
     def check(self, pred: Tensor, target: Tensor) -> None:
         """Raise UserError unless shapes, labels and the number of alphas fit."""
-        name, classes = type(self).__name__, pred.shape[-1] - (not self.sigmoid)
+        name, classes = type(self).__name__, pred.shape[-1] - int(not self.sigmoid)
         if isinstance(self.alpha, Sequence) and len(self.alpha) != classes:
             raise UserError(
                 f"{name} expects one alpha a class, {classes} in all, but got {len(self.alpha)}; "

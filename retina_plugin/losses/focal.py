@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..bounds import NOT_NEGATIVE, check_number
+from ..compat.torch_features import is_transformed
 from ..errors import UserError
 from ..kernels.focal import DTYPES, FORMS, FocalSum, focal_form
 from ..nms import at_least_float32
@@ -156,6 +157,7 @@ class FocalLoss(ClassificationLoss):
             type(self).each is FocalLoss.each  # a subclass's own loss has no fast form
             and reduction != "none"
             and not self.activated
+            and not is_transformed()
             and pred.dim() == 2
             and target.dim() == 1
             and pred.dtype in DTYPES

@@ -40,6 +40,14 @@ def test_a_package_that_fails_is_quoted_alone(monkeypatch, tmp_path):
         import_or_explain("homeless_package")
 
 
+@pytest.mark.parametrize("raised", ["MemoryError", "OSError('x.so: failed to map segment from')"])
+def test_full_memory_is_not_taken_for_a_wrong_version(monkeypatch, tmp_path, raised):
+    (tmp_path / "large_package.py").write_text(f"raise {raised}")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ImportError, match=r"^large_package cannot be imported: .*too little mem"):
+        import_or_explain("large_package")
+
+
 def test_a_missing_package_behind_a_package_is_quoted(monkeypatch, tmp_path):
     (tmp_path / "leaning_package.py").write_text("import absent_package")
     monkeypatch.syspath_prepend(tmp_path)

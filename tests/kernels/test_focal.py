@@ -315,6 +315,17 @@ def test_what_no_fast_form_knows_takes_the_plain_one(reason, monkeypatch):
     assert FocalLoss()(logits, target, weight, reduction_override=override).isfinite().all()
 
 
+def test_functions_of_functions_take_the_plain_one():
+    logits, labels, _, _ = batch(8, 3)
+    loss = FocalLoss()
+    plain = FocalLoss(form="plain")
+    for transform in (torch.func.grad, torch.func.hessian):
+        found, expected = (
+            transform(lambda x, each=each: each(x, labels))(logits) for each in (loss, plain)
+        )
+        torch.testing.assert_close(found, expected)
+
+
 @pytest.mark.parametrize("name", ["auto", "blocked", "native"])
 def test_loss_of_a_subclass_is_its_own(name):
     class Halved(FocalLoss):

@@ -1,7 +1,11 @@
 """C code is compiled once, kept safely, and fails in words."""
 
 import ctypes
+import os
 import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,10 +18,10 @@ from retina_plugin.kernels.native import is_compiled, library
 def own_cache(tmp_path, monkeypatch):
     """An empty cache folder, and nothing remembered."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    for function in (native._loaded, native._folder):
+    for function in (native._loaded, native._folder, native._folder_of_this_process):
         function.cache_clear()
     yield tmp_path / "retina_plugin"
-    for function in (native._loaded, native._folder):
+    for function in (native._loaded, native._folder, native._folder_of_this_process):
         function.cache_clear()
 
 
@@ -113,8 +117,59 @@ def test_what_may_not_be_compiled_now_may_be_later():
     assert isinstance(library("focal"), ctypes.CDLL)
 
 
-def test_library_that_does_not_load_is_no_crash(own_cache):
-    path = native._cached("focal")
-    path.write_bytes(b"not a library")
-    with pytest.raises(NotAvailable, match="the compiled focal cannot be loaded"):
+def test_library_that_does_not_load_is_no_crash(own_cache, monkeypatch):
+    def refuse(path):
+        raise OSError("failed to map segment from shared object")
+
+    monkeypatch.setattr(native.ctypes, "CDLL", refuse)
+    with pytest.raises(NotAvailable, match=r"the compiled focal cannot be loaded \(failed to map"):
         library("focal")
+
+
+def test_where_no_program_runs_from_the_cache_it_runs_from_a_folder_of_the_process(
+    own_cache, monkeypatch
+):
+    load = native.ctypes.CDLL
+
+    def elsewhere(path):
+        if path.startswith(str(own_cache)):
+            raise OSError("failed to map segment from shared object")
+        return load(path)
+
+    monkeypatch.setattr(native.ctypes, "CDLL", elsewhere)
+    assert library("focal")._name.startswith(str(native._folder_of_this_process()))
+
+
+@pytest.mark.parametrize("rest", [0, 1, 4096, -1, "another"])
+def test_a_part_of_a_library_is_not_loaded_but_compiled_again(rest, own_cache):
+    """To load it ends the process where the system finds pages missing."""
+    library("focal")
+    (path,) = own_cache.glob("*.so")
+    whole = path.read_bytes()
+    path.unlink()  # it is loaded
+    path.write_bytes(b"another" if rest == "another" else whole[:rest])
+    native._loaded.cache_clear()
+    assert not is_compiled("focal")
+    assert library("focal").focal_loss
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("words", ["env {}", "'{}' -O1", "{}"])
+def test_cc_may_have_options(words, own_cache, monkeypatch):
+    (program,) = native._compiler()
+    monkeypatch.setenv("CC", words.format(program))
+    assert isinstance(library("focal"), ctypes.CDLL)
+
+
+def test_a_folder_of_the_process_goes_with_it(tmp_path):
+    (tmp_path / "temporary").mkdir()
+    code = "from retina_plugin.kernels.native import library; library('focal')"
+    environment = {
+        **os.environ,
+        "XDG_CACHE_HOME": "/proc",
+        "TMPDIR": str(tmp_path / "temporary"),
+        "PYTHONPATH": str(Path(native.__file__).parents[2]),
+    }
+    program = [sys.executable, "-W", "ignore", "-c", code]
+    assert subprocess.run(program, env=environment, check=False).returncode == 0
+    assert list((tmp_path / "temporary").iterdir()) == []
