@@ -89,4 +89,7 @@ def check_device(cfg: Config, splits: tuple[str, ...]) -> None:
         "optim_wrapper.type=AmpOptimWrapper": wrapper == "AmpOptimWrapper",
     }
     for key in (key for key, wanted in asked.items() if wanted):
-        raise UserError(f"{key} asks for a GPU, but torch {torch.__version__} finds none here.")
+        found = f"but torch {torch.__version__} finds none here"
+        if "AmpOptimWrapper" in key:
+            found += "; a CPU's mixed precision is that of retina_plugin.MixedPrecisionOptimWrapper"
+        raise UserError(f"{key} asks for a GPU, {found}.")

@@ -114,8 +114,10 @@ def test_data_on_a_storage_is_read_from_there(custom, bucket, coco_folder):
 def test_a_gpu_that_is_not_there_is_an_error(load, monkeypatch, options):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "" if options else "0")
-    with pytest.raises(UserError, match="asks for a GPU, but torch"):
+    with pytest.raises(UserError, match="asks for a GPU, but torch") as caught:
         check_device(load("retinanet_r50", **options), ("train", "val"))
+    is_mixed = "optim_wrapper__type" in options
+    assert ("retina_plugin.MixedPrecisionOptimWrapper" in str(caught.value)) is is_mixed
 
 
 def test_a_test_asks_for_no_gpu_where_only_training_would(load, monkeypatch):
