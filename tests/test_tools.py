@@ -83,7 +83,8 @@ def test_a_checkout_that_was_moved_gets_another_environment(tmp_path):
         return done.stdout
 
     checkout = tmp_path / "a 'b' (c,d)"
-    (checkout / ".venv").mkdir(parents=True)
+    (checkout / ".venv" / "bin").mkdir(parents=True)
+    (checkout / ".venv" / "bin" / "python").symlink_to(sys.executable)
     for name in ("Makefile", "pyproject.toml", "constraints.txt", "hatch_build.py"):
         shutil.copy(ROOT / name, checkout)
     assert "-m venv --clear .venv" in words()
@@ -91,6 +92,9 @@ def test_a_checkout_that_was_moved_gets_another_environment(tmp_path):
     (checkout / ".venv" / "installed").touch()
     assert "venv --clear" not in words()
     (checkout / ".venv" / "runs").write_text("/elsewhere\n")
+    assert "-m venv --clear .venv" in words()
+    (checkout / ".venv" / "runs").write_text(f"{checkout.resolve()}\n")
+    (checkout / ".venv" / "bin" / "python").unlink()
     assert "-m venv --clear .venv" in words()
 
 
