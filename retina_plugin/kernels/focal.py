@@ -73,6 +73,7 @@ def focal_form(name: str, device_type: str) -> Form | None:
         ) from reason
 
 
+@outside_graphs  # what has been compiled is no constant of a graph
 def _available(name: str, device_type: str, spare: Form | None) -> Form:
     if name == "native":
         if device_type != "cpu":

@@ -17,7 +17,6 @@ from pathlib import Path
 from mmengine.logging import print_log
 from torch import Tensor
 
-from ..compat.torch_features import outside_graphs
 from .fallback import NotAvailable
 
 COMPILERS = ("cc", "gcc", "clang")
@@ -42,7 +41,6 @@ def allow_compiling(allowed: bool) -> None:
     _may_compile = allowed
 
 
-@outside_graphs  # what it keeps is no constant of a graph
 def library(name: str) -> ctypes.CDLL:
     """The compiled `NAME.c` of this folder, from the cache or compiled now, which it announces.
 

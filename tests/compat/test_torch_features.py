@@ -41,6 +41,7 @@ def test_what_stays_outside_of_graphs_is_not_traced():
         return x * 2
 
     assert double(torch.ones(1)) == 2
+    torch._dynamo.reset()
     compiled = torch.compile(lambda x: double(x + 1) + 1, backend="eager")
     assert compiled(torch.ones(1)) == 5
     assert is_traced == [False, False]
