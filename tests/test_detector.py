@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -346,7 +347,9 @@ def test_hooks_of_all_modules_see_every_layer(make_model, tiny_config):
         handle.remove()
         counted.append(list(heard))
         heard.clear()
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            model(torch.zeros(1, 3, 64, 64))
-        counted.append(counter.get_total_flops())
-    assert counted[:2] == counted[2:]
+        if find_spec("torch.utils.module_tracker"):  # the counter hears of calls by it, from 2.4 on
+            with torch.no_grad(), FlopCounterMode(display=False) as counter:
+                model(torch.zeros(1, 3, 64, 64))
+            counted.append(counter.get_total_flops())
+    half = len(counted) // 2
+    assert counted[:half] == counted[half:]

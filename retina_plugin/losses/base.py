@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from ..bounds import FRACTION, NOT_NEGATIVE, check_number
@@ -15,6 +16,14 @@ REPLACE = (
     "where a config inherits another loss, replace the whole of it, "
     "loss_cls=dict(_delete_=True, type=...)"
 )
+
+
+def weights_of(alpha: float | Sequence[float], like: Tensor) -> Tensor:
+    """Alpha in the type and on the device of a tensor.
+
+    PyTorch 2.1's `torch.func` knows no device to make a `new_tensor` on.
+    """
+    return torch.tensor(alpha, dtype=like.dtype, device=like.device)
 
 
 class ClassificationLoss(nn.Module, ABC):

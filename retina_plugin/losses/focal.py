@@ -12,7 +12,7 @@ from ..errors import UserError
 from ..kernels.focal import DTYPES, FORMS, FocalSum, focal_form
 from ..nms import at_least_float32
 from ..registry import MODELS
-from .base import Alpha, ClassificationLoss
+from .base import Alpha, ClassificationLoss, weights_of
 from .reduction import scaled_weights
 from .signed_logit import balanced, signed_logits
 from .targets import check_soft_targets
@@ -37,7 +37,7 @@ def focal_loss(logits: Tensor, targets: Tensor, gamma: float = 2.0, alpha: Alpha
     """
     logits = at_least_float32(logits)
     if targets.dim() == logits.dim():
-        weight = None if alpha is None else logits.new_tensor(alpha)
+        weight = None if alpha is None else weights_of(alpha, logits)
         targets = _clamped(targets.to(logits), 0, 1)
         return _focal_loss_of_soft_targets(logits, targets, gamma, weight)
     x_t, positive = signed_logits(logits, targets)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ..nms import at_least_float32
-from .base import Alpha
+from .base import Alpha, weights_of
 
 
 def signed_logits(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -32,5 +32,5 @@ def balanced(loss: Tensor, positive: Tensor, alpha: Alpha) -> Tensor:
     """
     if alpha is None:
         return loss
-    weight = loss.new_tensor(alpha)
+    weight = weights_of(alpha, loss)
     return loss * torch.where(positive, weight, 1 - weight)

@@ -9,7 +9,7 @@ from torch import Tensor
 from ..bounds import NOT_NEGATIVE, check_number
 from ..nms import at_least_float32
 from ..registry import MODELS
-from .base import Alpha, ClassificationLoss
+from .base import Alpha, ClassificationLoss, weights_of
 
 
 def softmax_focal_loss(
@@ -35,7 +35,7 @@ def softmax_focal_loss(
 
 def _alpha_of_labels(alpha: float | Sequence[float], logits: Tensor) -> Tensor:
     """(K + 1,)."""
-    objects = logits.new_tensor(alpha).expand(logits.shape[-1] - 1)
+    objects = weights_of(alpha, logits).expand(logits.shape[-1] - 1)
     return torch.cat([objects, 1 - objects.mean(0, keepdim=True)])
 
 
