@@ -23,7 +23,7 @@ STACKS: dict[str, tuple[str, dict[str, str]]] = {
     "torch-2.8": ("3.11", {"torch": "2.8.0", "numpy": "2.3.5", **OPENMMLAB}),
     "torch-2.13": ("3.11", {"torch": "2.13.0", **OPENMMLAB}),
     "torch-2.14": ("3.11", {"torch": "2.14.1", "torchvision": "0.29.1", **OPENMMLAB}),
-    "newest": ("3.11", {}),
+    "newest": ("3.11", {}),  # 2.15 on 2026-11-30
     "python-3.10": ("3.10", {"torch": "2.1.2", "numpy": "1.26.4", **OLDEST}),
     "python-3.13": ("3.13", {"torch": "2.8.0", **OPENMMLAB}),
 }

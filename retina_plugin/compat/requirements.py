@@ -20,7 +20,7 @@ NEEDED = ("mmengine", "mmcv", "mmdet", "pycocotools")
 # the only versions that are compared: what a package can do is asked for elsewhere, by feature, but
 # nothing can be asked of a package that is too old to import, or too new to have been seen.
 TRIED = {
-    "torch": ("2.1", "2.15"),
+    "torch": ("2.1", "2.16"),
     "numpy": ("1.26", "2.5"),
     "mmengine": ("0.10.7", "0.10.13"),
     "mmcv": ("2.0.1", "2.3.7"),
