@@ -10,11 +10,16 @@ GLOBAL_HOOKS = tuple(
 )
 
 
+def are_all_heard() -> bool:
+    """Whether a hook waits for a call of any module."""
+    return any(GLOBAL_HOOKS)
+
+
 def is_heard(module: nn.Module) -> bool:
     """Whether a hook waits for a call of the module, or of any."""
     hooks = module._forward_hooks, module._forward_pre_hooks
     return any(hooks) or bool(
-        module._backward_hooks or module._backward_pre_hooks or any(GLOBAL_HOOKS)
+        module._backward_hooks or module._backward_pre_hooks or are_all_heard()
     )
 
 

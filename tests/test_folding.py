@@ -9,11 +9,18 @@ import torch.nn.functional as F
 from mmcv.cnn.utils import fuse_conv_bn
 from mmdet.registry import MODELS
 from torch import nn
+from torch.nn.modules.module import register_module_forward_hook
 from torch.nn.utils import prune
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from retina_plugin import processor
-from retina_plugin.folding import fold, fold_if_possible, folded_convolution, folded_weights
+from retina_plugin.folding import (
+    FoldedPass,
+    fold,
+    fold_if_possible,
+    folded_convolution,
+    folded_weights,
+)
 
 BACKBONES = [
     {"type": "ResNet", "depth": 18, "base_channels": 8},
@@ -216,6 +223,20 @@ def test_a_folded_copy_that_was_changed_since_keeps_its_layers(logged):
         handle.remove()
         torch.testing.assert_close(copied(x), expected)
     assert "a part of it has a hook" in logged.text
+
+
+def test_a_copy_that_is_first_used_under_hooks_of_all_modules_is_folded_later(logged):
+    model = Own(lambda own, x: x)
+    model.eval()
+    fold(model)
+    copied, x, heard = copy.deepcopy(model), torch.randn(1, 3, 8, 8), []
+    handle = register_module_forward_hook(lambda module, *_: heard.append(module))
+    torch.testing.assert_close(copied(x), model(x))
+    handle.remove()
+    assert copied.body in heard
+    assert "folded" not in logged.text
+    torch.testing.assert_close(copied(x), model(x))
+    assert isinstance(copied.forward.__self__, FoldedPass)
 
 
 @pytest.mark.parametrize("affine", [True, False])

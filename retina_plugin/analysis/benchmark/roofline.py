@@ -73,6 +73,7 @@ def least_seconds(stage: str, setting: Setting, limits: Limits) -> float | None:
 
 def _flop(stage: str, setting: Setting) -> int:
     """Of MMDetection's step, in which PyTorch's counter knows every convolution."""
+    step = STAGES[stage](setting)[STOCK]
     with FlopCounterMode(display=False) as counter:
-        STAGES[stage](setting)[STOCK]()
+        step()
     return counter.get_total_flops()
