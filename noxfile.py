@@ -13,7 +13,12 @@ import nox
 RESULTS = Path("docs/results/matrix")
 EXTRAS = ".[stock,mim,demo,test]"
 OPENMMLAB = {"mmengine": "0.10.7", "mmcv-lite": "2.1.0", "mmdet": "3.3.0"}
-OLDEST = {"mmengine": "0.10.7", "mmcv-lite": "2.0.1", "mmdet": "3.0.0"}
+OLDEST = {
+    "mmengine": "0.10.7",
+    "mmcv-lite": "2.0.1",
+    "mmdet": "3.0.0",
+    "pycocotools": "2.0.7",
+}
 # What `make test` runs, in as many processes.
 QUICK = ("-m", "not slow", "-n", "auto", "--maxprocesses", "4", "--dist", "worksteal")
 # Python, and the versions that are asked for; pip chooses the rest to fit them.
