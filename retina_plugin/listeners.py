@@ -17,10 +17,9 @@ def are_all_heard() -> bool:
 
 def is_heard(module: nn.Module) -> bool:
     """Whether a hook waits for a call of the module, or of any."""
-    hooks = module._forward_hooks, module._forward_pre_hooks
-    return any(hooks) or bool(
-        module._backward_hooks or module._backward_pre_hooks or are_all_heard()
-    )
+    forward = module._forward_hooks, module._forward_pre_hooks
+    backward = module._backward_hooks, module._backward_pre_hooks
+    return any((*forward, *backward, *GLOBAL_HOOKS))
 
 
 def is_changed(module: nn.Module) -> bool:

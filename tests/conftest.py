@@ -44,6 +44,8 @@ from retina_plugin.faults.tiny_training import (
     WITHOUT_WORKERS,
     without_formatting,
 )
+from retina_plugin.kernels import native_match
+from retina_plugin.kernels.fallback import NotAvailable
 from retina_plugin.kernels.native import allow_compiling
 from retina_plugin.recipe import resolve
 
@@ -63,6 +65,16 @@ def fixed_seed():
 def compiling_allowed():
     """A run that ended in an error may have left it off."""
     allow_compiling(True)
+
+
+@pytest.fixture
+def no_compiler(monkeypatch):
+    """Anchors are assigned without compiled code."""
+
+    def library(name):
+        raise NotAvailable("no compiler")
+
+    monkeypatch.setattr(native_match, "library", library)
 
 
 @pytest.fixture(params=["this processor", "plain processor"])

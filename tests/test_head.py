@@ -448,8 +448,10 @@ def test_loss_and_predict_equals_both(make_sample):
     head, x = confident_head(), features()
     sample = make_sample([[10.0, 10.0, 60.0, 50.0]], [1], (128, 128))
     losses, results = head.loss_and_predict(x, [sample])
+    expected = head.loss(x, [sample])
+    assert losses["loss_cls"] == expected["loss_cls"]
     # Boxes on tiles and on whole maps may add up in another order.
-    torch.testing.assert_close(losses, head.loss(x, [sample]), rtol=1e-6, atol=0)
+    torch.testing.assert_close(losses, expected, rtol=1e-6, atol=0)
     assert torch.equal(results[0].scores, head.predict(x, [sample])[0].scores)
     few = head.loss_and_predict(x, [sample], ConfigDict(max_per_img=2))[1]
     assert len(few[0].scores) == 2

@@ -14,9 +14,8 @@ from mmengine.structures import InstanceData
 
 from retina_plugin import AnchorAssigner, FocalLoss, nms
 from retina_plugin.anchors import AnchorGrid
-from retina_plugin.kernels import native_match, suppression, winograd
+from retina_plugin.kernels import suppression, winograd
 from retina_plugin.kernels.assignment import fast_codes
-from retina_plugin.kernels.fallback import NotAvailable
 from retina_plugin.kernels.windows import label_grid
 from retina_plugin.matching import PAPER_RULE, label_anchors
 
@@ -36,14 +35,6 @@ def change(request):
     yield by
     torch.set_default_device(None)
     torch.set_default_dtype(torch.float32)
-
-
-@pytest.fixture
-def no_compiler(monkeypatch):
-    def library(name):
-        raise NotAvailable("no compiler")
-
-    monkeypatch.setattr(native_match, "library", library)
 
 
 def boxes_of(count):

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -125,10 +126,10 @@ def _digest(content: bytes) -> str:
 def _compiler() -> list[str]:
     """The program with the options that CC gives it, as in `CC="ccache gcc"`."""
     given = os.environ.get("CC", "").strip()
-    if given and shutil.which(given) is None:
-        commands = [shlex.split(given)] if given.count('"') % 2 == given.count("'") % 2 == 0 else []
-    else:
-        commands = [[name] for name in ((given,) if given else COMPILERS)]
+    commands = [[given]] if given else [[name] for name in COMPILERS]
+    if given:
+        with suppress(ValueError):  # a quote that does not close
+            commands.append(shlex.split(given))
     for program, *options in commands:
         path = shutil.which(program)
         if path and sys.platform != "win32":
@@ -182,20 +183,20 @@ def _own_cache() -> Path | None:
 def _compile(name: str) -> Path:
     """Compile to a file of its own, then rename: processes that start together do not meet."""
     started = time.monotonic()
-    source = Path(__file__).with_name(f"{name}.c")
-    scratch = _folder() / f"{_stem(name)}.{os.getpid()}.tmp"
-    flags = (*FLAGS, *OWN_FLAGS.get(source.stem, ()))
+    source, compiler = Path(__file__).with_name(f"{name}.c"), _compiler()
+    target = _folder() / _stem(name)
+    scratch = target.with_suffix(f".{os.getpid()}.tmp")
+    flags = (*FLAGS, *OWN_FLAGS.get(name, ()))
     for processor in FOR_THIS_PROCESSOR:
         files = (str(source), "-o", str(scratch), "-lm")
-        complaint = _attempt([*_compiler(), *flags, *processor, *files])
+        complaint = _attempt([*compiler, *flags, *processor, *files])
         if complaint is None:
-            target = _folder() / f"{_stem(name)}-{_digest(scratch.read_bytes())}.so"
-            scratch.replace(target)
+            path = target.with_name(f"{target.name}-{_digest(scratch.read_bytes())}.so")
+            scratch.replace(path)
             seconds = time.monotonic() - started
-            print_log(f"Compiled {source.name} in {seconds:.1f} s into {target}.", logger="current")
-            return target
-    compiler = shlex.join(_compiler())
-    raise NotAvailable(f"compiling {source.name} with {compiler} failed: {complaint}")
+            print_log(f"Compiled {source.name} in {seconds:.1f} s into {path}.", logger="current")
+            return path
+    raise NotAvailable(f"compiling {source.name} with {shlex.join(compiler)} failed: {complaint}")
 
 
 def _attempt(command: list[str]) -> str | None:

@@ -4,21 +4,13 @@ import pytest
 import torch
 
 from retina_plugin.compat.torch_features import OutOfMemoryError
-from retina_plugin.kernels import assignment, native_match
+from retina_plugin.kernels import assignment
 from retina_plugin.kernels.assignment import assign_flat, fast_codes, match_flat
-from retina_plugin.kernels.fallback import NotAvailable, warn_once
+from retina_plugin.kernels.fallback import warn_once
 from retina_plugin.matching import PAPER_RULE, MatchRule, label_anchors, match_image
 
 BOXES = [torch.tensor([[4.0, 4.0, 40.0, 44.0]]), torch.zeros(0, 4)]
 REGIONS = [torch.tensor([[20.0, 20.0, 60.0, 60.0]]), None]
-
-
-@pytest.fixture
-def no_compiler(monkeypatch):
-    def library(name):
-        raise NotAvailable("no compiler")
-
-    monkeypatch.setattr(native_match, "library", library)
 
 
 def assert_equal(found, expected):
